@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * base/lock_rank.h: the lock order of the core, lowest first. A thread that
+ * holds a lock of rank r takes only locks of ranks above r. Debug builds
+ * check it on every acquire.
+ *
+ * The busy bit of a page-table entry is no lock of this list, but has a
+ * place in it: it may be waited for while holding QR_RANK_SPACE exclusively
+ * and nothing above; who has set it may take every lock above.
+ */
+#ifndef QR_BASE_LOCK_RANK_H
+#define QR_BASE_LOCK_RANK_H
+
+enum qr_rank {
+	QR_RANK_NONE,
+	QR_RANK_MACHINE,  /* list of spaces; background reclaim's state */
+	QR_RANK_SPACE,    /* a space's areas; shared by faults */
+	QR_RANK_TABLE,    /* growth of one page table */
+	QR_RANK_STAGE,    /* a CPU's staging window */
+	QR_RANK_LRU,      /* pages' places on the policy's lists, and rmap */
+	QR_RANK_WORK,     /* a codec work area */
+	QR_RANK_SLOT,     /* swap slots: states, counts, growth */
+	QR_RANK_POOL,     /* compressed pool: classes and their runs */
+	QR_RANK_SLAB_CPU, /* a CPU's magazines of one slab cache */
+	QR_RANK_SLAB,     /* a slab cache's slabs and depot */
+	QR_RANK_PCP,      /* a CPU's free pages of one zone */
+	QR_RANK_ZONE,     /* a zone's buddy */
+	QR_RANK_PORT,     /* leaf locks inside a port */
+	QR_RANK_COUNT,
+};
+
+#endif

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * frame/frame.h: physical memory: page descriptors, nodes, zones, buddy
+ * orders, per-CPU lists, watermarks, and who may have how much.
+ */
+#ifndef QR_FRAME_H
+#define QR_FRAME_H
+
+#include <stdatomic.h>
+
+#include <qr/port.h>
+
+#include "../base/check.h"
+#include "../base/lock.h"
+#include "../boot/boot.h"
+#include "buddy.h"
+
+#define QR_FRAME_ORDERS 11u /* orders 0 to 10, up to 4 MiB */
+#define QR_NODES_MAX    4u
+#define QR_PFN_NIL      UINT32_MAX /* end of a list of pages */
+
+/* What a frame is used for; page->kind. */
+enum qr_page_kind {
+	QR_PAGE_ABSENT, /* a hole, or not the core's */
+	QR_PAGE_FREE,   /* in the buddy, or a tail of a block that is */
+	QR_PAGE_PCP,    /* on a per-CPU list */
+	QR_PAGE_USER,   /* holds a page of a space: u.user */
+	QR_PAGE_SLAB,   /* objects of a slab cache: u.slab */
+	QR_PAGE_TABLE,  /* a page-table node: u.table */
+	QR_PAGE_POOL,   /* compressed pages: u.pool */
+	QR_PAGE_META,   /* tables of the core itself; never given back */
+	QR_PAGE_BALLOON,/* given away: counts as used, holds nothing */
+	QR_PAGE_KERNEL, /* any other use by the core */
+};
+
+/* page->flags */
+#define QR_PAGE_LRU_MASK   0x0fu /* which list of the policy, 0: none */
+#define QR_PAGE_REFERENCED 0x10u /* touched since the policy last looked */
+#define QR_PAGE_SHARED     0x20u /* u.user.mapping is a chain of mappings */
+#define QR_PAGE_REFAULT    0x40u /* came back soon after it was evicted */
+#define QR_PAGE_HOME       0x80u /* bytes in the direct map may be live */
+
+/*
+ * A frame's descriptor, 32 bytes: 0.8 % of what it describes.
+ *
+ *   0        4        8    9     10    11    12       16              32
+ *   | next   | prev   |kind|order|flags|zone | refs   | u              |
+ *
+ * next and prev link pages by pfn: the policy's lists, a cache's slabs.
+ */
+struct qr_page {
+	uint32_t next;  /* pfn or QR_PFN_NIL; lock of the list */
+	uint32_t prev;
+	uint8_t kind;   /* enum qr_page_kind; its owner */
+	uint8_t order;  /* of the block, in its first page */
+	_Atomic(uint8_t) flags; /* QR_PAGE_* */
+	uint8_t zone;   /* index of its zone (c) */
+	_Atomic(uint32_t) refs; /* users of the block: mappings + holders */
+	union {
+		struct {
+			/* (QR_RANK_LRU) the space, or with QR_PAGE_SHARED
+			 * a chain of mappings; see space/rmap.c */
+			void *mapping;
+			qr_vaddr_t address; /* where, if not shared */
+		} user;
+		struct {
+			void *cache;        /* struct qr_slab_cache */
+			uint16_t free_first; /* index of first free object */
+			uint16_t used;       /* objects taken */
+			uint32_t colour;     /* offset of the first, bytes */
+		} slab;
+		struct {
+			void *table;   /* struct qr_table */
+			uint32_t live; /* entries that are not none */
+			uint32_t level;
+		} table;
+		struct {
+			uint32_t run_next; /* pfn of the run's next frame */
+			uint16_t class_index;
+			uint16_t used;     /* objects taken in the run */
+			uint64_t free_map; /* of the run's objects, 1 free */
+		} pool;
+	} u;
+};
+_Static_assert(sizeof(struct qr_page) == 32, "a page descriptor is 32 bytes");
+
+/* From where and how hard an allocation may try. */
+#define QR_GFP_ATOMIC   0x01u /* never reclaim; may use the reserve by half */
+#define QR_GFP_RECLAIM  0x02u /* may reclaim here, so the caller holds no
+				 lock above QR_RANK_SPACE */
+#define QR_GFP_RESERVE  0x04u /* reclaim's own: may use all the reserve */
+#define QR_GFP_ZERO     0x08u /* direct-mapped contents zeroed */
+#define QR_GFP_USER     0x10u /* for a mapped page: the port's direct-map
+				 bytes of the frame are released */
+#define QR_GFP_NORETRY  0x20u /* one round of reclaim at most */
+
+#define QR_GFP_KERNEL   QR_GFP_RECLAIM
+#define QR_GFP_PAGE     (QR_GFP_RECLAIM | QR_GFP_USER)
+
+/* Named levels of free memory; compared by the predicates below only. */
+struct qr_watermarks {
+	uint64_t min_pages;  /* below: only QR_GFP_RESERVE and ATOMIC */
+	uint64_t low_pages;  /* below: background reclaim is woken */
+	uint64_t high_pages; /* at or above: background reclaim rests */
+};
+
+/* Upcalls of frame/, registered at boot. */
+struct qr_frame_ops {
+	/* Frees some pages, at least want if it can. 0: progress was made.
+	 * No lock above QR_RANK_SPACE held. */
+	int (*reclaim)(void *ctx, qr_gfp_t gfp, size_t want);
+	/* Free memory fell below low. Any lock may be held. */
+	void (*low)(void *ctx);
+};
+
+struct qr_frame_config {
+	uint64_t min_free_pages; /* 0: derived from the memory's size */
+};
+
+/* Counts of pages; a racy sum, exact when nothing runs. */
+struct qr_frame_stat {
+	uint64_t total;   /* frames the core was given */
+	uint64_t free;    /* in buddies and per-CPU lists */
+	uint64_t user;
+	uint64_t slab;
+	uint64_t table;
+	uint64_t pool;
+	uint64_t meta;    /* descriptors, bitmaps and boot allocations */
+	uint64_t balloon;
+	uint64_t kernel;
+	uint64_t user_peak;
+	uint64_t pool_peak;
+};
+
+struct qr_frames; /* frame_impl.h */
+
+/*
+ * Makes the frame layer out of all that boot has left, with its own
+ * descriptors taken from boot. -QR_ENOMEM: too little memory.
+ */
+QR_MUST_CHECK int qr_frame_create(const struct qr_port *port,
+    struct qr_boot *boot, const struct qr_frame_config *config,
+    struct qr_frames **frames);
+
+void qr_frame_set_ops(struct qr_frames *frames,
+    const struct qr_frame_ops *ops, void *ctx);
+
+const struct qr_port *qr_frame_port(const struct qr_frames *frames);
+
+/*
+ * One block of 1 << order frames, refs 1, kind set as given. NULL: the
+ * zonelist has none and gfp allowed no more. Order 0 from the CPU's list:
+ * one lock, no shared line.
+ */
+QR_MUST_CHECK struct qr_page *qr_frame_alloc(struct qr_frames *frames,
+    qr_gfp_t gfp, unsigned order, enum qr_page_kind kind);
+
+/* Up to count single frames into out[], as many as can be had without
+ * reclaim; returns how many. */
+size_t qr_frame_alloc_bulk(struct qr_frames *frames, qr_gfp_t gfp,
+    size_t count, enum qr_page_kind kind, struct qr_page **out);
+
+/* Gives back a block whose refs are 1 or 0. Panics on a double or wild
+ * free. */
+void qr_frame_free(struct qr_frames *frames, struct qr_page *page);
+
+void qr_frame_free_bulk(struct qr_frames *frames, struct qr_page **pages,
+    size_t count);
+
+/* Changes the use of an allocated block, keeping the counts right. */
+void qr_frame_set_kind(struct qr_frames *frames, struct qr_page *page,
+    enum qr_page_kind kind);
+
+/* Descriptor of a frame, frame of a descriptor. Wild pfn: panic. */
+struct qr_page *qr_frame_page(const struct qr_frames *frames, qr_pfn_t pfn);
+qr_pfn_t qr_frame_pfn(const struct qr_frames *frames,
+    const struct qr_page *page);
+
+/* The frame's bytes in the direct map, marked live there; NULL: none. */
+void *qr_frame_data(struct qr_frames *frames, struct qr_page *page);
+
+/*
+ * The balloon: frames taken out of use because somebody else has the memory.
+ * Moves towards target pages, as far as it can without reclaim (inflating)
+ * or as far as it holds (deflating); returns the balloon's size now.
+ */
+uint64_t qr_frame_balloon(struct qr_frames *frames, uint64_t target_pages);
+
+/* Watermarks, as predicates and as amounts. */
+bool qr_frame_below_min(const struct qr_frames *frames);
+bool qr_frame_below_low(const struct qr_frames *frames);
+bool qr_frame_below_high(const struct qr_frames *frames);
+uint64_t qr_frame_want(const struct qr_frames *frames); /* pages up to high */
+struct qr_watermarks qr_frame_watermarks(const struct qr_frames *frames);
+
+/* Gives every per-CPU list's pages back to the buddies. */
+void qr_frame_drain(struct qr_frames *frames);
+
+void qr_frame_stat(const struct qr_frames *frames,
+    struct qr_frame_stat *stat);
+
+void qr_check_frames(struct qr_frames *frames, enum qr_check_depth depth);
+
+#endif

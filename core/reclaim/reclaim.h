@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reclaim/reclaim.h: keeps frames free: direct reclaim for who needs one
+ * now, background reclaim between the watermarks, ageing, giving up.
+ */
+#ifndef QR_RECLAIM_H
+#define QR_RECLAIM_H
+
+#include "../space/space.h"
+#include "policy.h"
+
+struct qr_reclaim {
+	const struct qr_port *port;      /* (c) */
+	struct qr_frames *frames;        /* (c) */
+	struct qr_slabs *slabs;          /* (c) */
+	struct qr_swap *swap;            /* (c) */
+	struct qr_spaces *spaces;        /* (c) */
+	struct qr_lru lru;               /* (spaces->page_lock) */
+	_Atomic(uint64_t) direct;        /* times a fault reclaimed */
+	_Atomic(uint64_t) background;    /* rounds in the background */
+	_Atomic(uint32_t) waking;        /* 1: wake_reclaim called, no balance
+					    since */
+	_Atomic(int) last_error;         /* swap's last refusal */
+};
+
+/* Registers itself with frames and spaces. -QR_EINVAL: no such policy. */
+QR_MUST_CHECK int qr_reclaim_init(struct qr_reclaim *reclaim,
+    struct qr_frames *frames, struct qr_slabs *slabs, struct qr_swap *swap,
+    struct qr_spaces *spaces, const struct qr_machine_config *config);
+void qr_reclaim_fini(struct qr_reclaim *reclaim);
+
+/* Frees at least want frames if it can; returns how many it did. */
+size_t qr_reclaim_pages(struct qr_reclaim *reclaim, size_t want);
+
+/* A background round, see qr_machine_balance. */
+size_t qr_reclaim_balance(struct qr_reclaim *reclaim);
+
+void qr_reclaim_age(struct qr_reclaim *reclaim);
+
+void qr_check_reclaim(struct qr_reclaim *reclaim,
+    enum qr_check_depth depth);
+
+#endif

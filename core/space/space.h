@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * space/space.h: what the folders above see of address spaces; the
+ * embedder's calls are in <qr/machine.h>.
+ */
+#ifndef QR_SPACE_H
+#define QR_SPACE_H
+
+#include <qr/machine.h>
+
+#include "../base/list.h"
+#include "../swap/swap.h"
+#include "../table/table.h"
+
+/* Upcalls of space/, registered by reclaim/. The page lock is held. */
+struct qr_space_ops {
+	void (*page_in)(void *ctx, struct qr_page *page,
+	    uint64_t refault_distance); /* UINT64_MAX: never evicted */
+	void (*page_touched)(void *ctx, struct qr_page *page);
+	void (*page_gone)(void *ctx, struct qr_page *page);
+};
+
+/* What all spaces of a machine share. */
+struct qr_spaces {
+	const struct qr_port *port;           /* (c) */
+	struct qr_frames *frames;             /* (c) */
+	struct qr_slabs *slabs;               /* (c) */
+	struct qr_swap *swap;                 /* (c) */
+	const struct qr_geometry *geometry;   /* (c) */
+	const struct qr_space_ops *ops;       /* (c) after boot */
+	void *ops_ctx;                        /* (c) after boot */
+	struct qr_slab_cache *space_cache;    /* (c) */
+	struct qr_slab_cache *area_cache;     /* (c) */
+	struct qr_slab_cache *mapping_cache;  /* (c) links of shared pages */
+	struct qr_lock list_lock;   /* rank QR_RANK_MACHINE */
+	struct qr_list list;        /* (list_lock) living spaces */
+	uint32_t tag_next;          /* (list_lock) */
+	struct qr_lock page_lock;   /* rank QR_RANK_LRU: places of pages on the
+				       policy's lists, and rmap */
+	struct qr_lock stage_lock[QR_CPUS_MAX]; /* rank QR_RANK_STAGE */
+	uint64_t evictions;         /* (page_lock) clock of refault distance */
+	_Atomic(uint64_t) commit_pages;
+	enum qr_overcommit overcommit;        /* (c) */
+	uint64_t commit_pages_max;            /* (c) */
+	uint64_t user_pages_max;              /* (c) 0: none */
+	unsigned fault_around;                /* (c) */
+	struct {
+		_Atomic(uint64_t) first_touch, pool, device, cow, soft,
+		    spurious, bad, pages_in, pages_out, pages_out_zero,
+		    refaulted, oom;
+	} count;
+};
+
+QR_MUST_CHECK int qr_spaces_init(struct qr_spaces *spaces,
+    struct qr_frames *frames, struct qr_slabs *slabs, struct qr_swap *swap,
+    const struct qr_machine_config *config);
+void qr_spaces_fini(struct qr_spaces *spaces);
+void qr_spaces_set_ops(struct qr_spaces *spaces,
+    const struct qr_space_ops *ops, void *ctx);
+
+QR_MUST_CHECK int qr_space_new(struct qr_spaces *spaces,
+    struct qr_space **space);
+
+/*
+ * Evicts pages that the policy has just taken off its lists, still under the
+ * page lock: claims the entries that map them (the page lock is dropped
+ * then), freezes, stores, drops, frees. Neighbours of one space go through
+ * the port in one call. Pages that are pinned, locked, busy or could not be
+ * stored are handed back: stay[] gets them and *stayed their number.
+ * Returns how many frames became free; *error is the last refusal of swap,
+ * 0 if there was none.
+ */
+size_t qr_spaces_evict(struct qr_spaces *spaces, struct qr_page **pages,
+    size_t count, struct qr_page **stay, size_t *stayed, int *error);
+
+/* Pages that one eviction takes at most: a window. */
+#define QR_EVICT_MAX 64u
+
+/* Tests and clears a page's young mark in all entries that map it; with soft
+ * ageing, whether it was touched since it was put to sleep. (page lock) */
+bool qr_spaces_test_young(struct qr_spaces *spaces, struct qr_page *page);
+
+/* Puts a window of pages round this one to sleep: the next touch of each is
+ * a cheap fault that marks it young. */
+void qr_spaces_put_to_sleep(struct qr_spaces *spaces,
+    struct qr_page *page);
+
+void qr_check_space(struct qr_space *space, enum qr_check_depth depth);
+void qr_check_spaces(struct qr_spaces *spaces, enum qr_check_depth depth);
+
+#endif

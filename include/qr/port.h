@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * qr/port.h: what the core asks of the world it runs in.
+ *
+ * A port is a table of callbacks and a context. It is given to
+ * qr_machine_create() and must outlive the machine. Every callback takes the
+ * context first. Unless its entry says otherwise:
+ *
+ *   - it may be called from any thread that is inside the core, concurrently;
+ *   - it must not call back into the core;
+ *   - it must not sleep; entries marked "may sleep" are called with no lock
+ *     held that another thread's progress inside the port could need;
+ *   - it returns 0 or a negative QR_E* number, and has changed nothing when
+ *     it fails.
+ *
+ * Who does what to a mapping. The core keeps the page table, whose entries
+ * say what should be. On hardware that walks this very table (and on the
+ * simulated machine, which does the same) an entry takes effect when it is
+ * written, and the mmu_* calls below have only stale translations to flush.
+ * On a host that has its own tables the mmu_* calls change those. So each is
+ * worded as "make the machine agree", and says whether it comes before or
+ * after the entry is written.
+ */
+#ifndef QR_PORT_H
+#define QR_PORT_H
+
+#include <qr/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What a region of the RAM map is. */
+enum qr_ram_kind {
+	QR_RAM_USABLE,   /* free for the core to use */
+	QR_RAM_RESERVED, /* exists, is not the core's */
+};
+
+/* One region of physical memory. Regions may overlap and have any order;
+ * where they overlap, reserved wins. */
+struct qr_ram_region {
+	qr_paddr_t start;    /* bytes, any alignment */
+	uint64_t size_bytes; /* 0: the region is ignored */
+	enum qr_ram_kind kind;
+	uint32_t node; /* memory bank, 0 where there is only one */
+};
+
+/* Pages that one stage() window holds, and so the longest run that one
+ * mmu_map call is given: a window of fault-around or swap-in. */
+#define QR_STAGE_PAGES 64u
+
+/* A run of neighbouring pages of one space that are to be mapped. */
+struct qr_map_run {
+	qr_vaddr_t start;      /* page aligned */
+	const qr_pfn_t *frames; /* [count] the frames, in order */
+	size_t count;          /* 1 to QR_STAGE_PAGES */
+	unsigned prot;         /* QR_PROT_* of the area */
+	bool zero;             /* contents are all zero; stage() was not used */
+};
+
+/* Why the core gives up on a space; see oom(). */
+struct qr_oom_report {
+	qr_vaddr_t address;      /* the touch that could not be served */
+	uint64_t frames_total;   /* frames the machine has */
+	uint64_t frames_free;    /* of these free now */
+	uint64_t pool_frames;    /* of these held by compressed pages */
+	uint64_t stored_pages;   /* pages now compressed or on the device */
+	uint64_t swap_pages;     /* size of the swap device */
+	uint64_t swap_free;      /* pages of it still free */
+	int error;               /* the last refusal: -QR_ENOMEM, -QR_EIO, … */
+};
+
+struct qr_port_ops {
+	/* --- physical memory --- */
+
+	/* Fills regions[0..max) with the RAM map and stores how many regions
+	 * there are in all. Called once, at boot. */
+	int (*ram_map)(void *ctx, struct qr_ram_region *regions, size_t max,
+	    size_t *count);
+
+	/* Start of the direct map: frame n's bytes are at base + n * page
+	 * size for frames that the core uses itself. Called once. NULL: there
+	 * is none. */
+	void *(*direct_map)(void *ctx);
+
+	/* 1 << order frames from first on are about to hold a mapped page
+	 * instead of the core's own data: bytes at their place in the direct
+	 * map are dead and may be given back. Never fails. */
+	void (*frame_release)(void *ctx, qr_pfn_t first, unsigned order);
+
+	/* Where the contents of the index-th page (below QR_STAGE_PAGES) of
+	 * the run that this CPU maps next are to be written: the frame's own
+	 * bytes, or a window that mmu_map copies from. Valid until mmu_map
+	 * or until the CPU's lock is released. */
+	void *(*stage)(void *ctx, unsigned cpu, qr_pfn_t frame, size_t index);
+
+	/* --- address spaces --- */
+
+	/* A new address space; root is the frame of its top table, tag a
+	 * number unique among the living spaces of the machine. */
+	int (*mm_create)(void *ctx, qr_pfn_t root, uint32_t tag, void **mm);
+
+	/* The space is gone; all its pages have been dropped before. */
+	void (*mm_destroy)(void *ctx, void *mm);
+
+	/* Maps the run, whose contents the CPU has staged. Before the entries
+	 * are written, which are marked busy. -QR_EAGAIN: nothing was mapped,
+	 * try again. -QR_EFAULT: the host has no such area any more. */
+	int (*mmu_map)(void *ctx, void *mm, unsigned cpu,
+	    const struct qr_map_run *run);
+
+	/* After the write bits of [start, end) were cleared: when this
+	 * returns, no write to these pages can succeed unseen, and their
+	 * contents are stable. Entries of [start, end) that are not present
+	 * are passed over. */
+	int (*mmu_freeze)(void *ctx, void *mm, qr_vaddr_t start,
+	    qr_vaddr_t end);
+
+	/* After the entries' write bits were put back: undoes mmu_freeze for
+	 * pages that stay. Never fails. */
+	void (*mmu_thaw)(void *ctx, void *mm, qr_vaddr_t start,
+	    qr_vaddr_t end);
+
+	/* After the entries were cleared: every later touch of [start, end)
+	 * faults, and the machine holds no copy of the pages. -QR_EBUSY: some
+	 * page is in use by a device; none was dropped. */
+	int (*mmu_drop)(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end);
+
+	/* After the entries were changed: pages of [start, end) that are
+	 * present now obey prot. QR_PROT_NONE: every touch faults, contents
+	 * are kept. */
+	int (*mmu_protect)(void *ctx, void *mm, qr_vaddr_t start,
+	    qr_vaddr_t end, unsigned prot);
+
+	/* The contents of a present, frozen page, for reading; NULL where
+	 * they can't be read. Valid until this CPU's next peek. */
+	const void *(*mmu_peek)(void *ctx, void *mm, unsigned cpu,
+	    qr_vaddr_t address, qr_pfn_t frame);
+
+	/* --- processors, threads, time --- */
+
+	/* An index below cpu_count: the CPU, or a number that spreads
+	 * threads. It is a hint: what it selects has a lock of its own. */
+	unsigned (*cpu)(void *ctx);
+
+	/* A number that names this thread as long as it lives, not 0, below
+	 * 2^30. */
+	uint32_t (*self)(void *ctx);
+
+	/* Sleeps while the 32-bit word (4-byte aligned, changed atomically by
+	 * others) equals expect, at most timeout_ns (UINT64_MAX: no limit);
+	 * may return early. May sleep. */
+	void (*wait)(void *ctx, const void *word, uint32_t expect,
+	    uint64_t timeout_ns);
+
+	/* Wakes up to count threads that wait on word. */
+	void (*wake)(void *ctx, const void *word, unsigned count);
+
+	/* Whether a thread named by self() still lives; asked by one that has
+	 * waited long for its lock. */
+	bool (*alive)(void *ctx, uint32_t self);
+
+	/* Nanoseconds, never going back. */
+	uint64_t (*clock)(void *ctx);
+
+	/* 64 bits that differ from call to call; no secrecy is asked. */
+	uint64_t (*random)(void *ctx);
+
+	/* --- swap device --- */
+
+	/* Its size in pages; 0: none. May change between calls. */
+	uint64_t (*swap_size)(void *ctx);
+
+	/* Reads or writes count pages at slot. May sleep. -QR_EIO: failed or
+	 * short; a read has then left the buffer in any state.
+	 * -QR_ENOSPC: the device can't take more. */
+	int (*swap_read)(void *ctx, uint64_t slot, void *data, size_t count);
+	int (*swap_write)(void *ctx, uint64_t slot, const void *data,
+	    size_t count);
+
+	/* count pages from slot on hold nothing any more; a hint. */
+	void (*swap_trim)(void *ctx, uint64_t slot, size_t count);
+
+	/* --- policy --- */
+
+	/* Free memory is low: the background reclaimer should call
+	 * qr_machine_balance() soon. */
+	void (*wake_reclaim)(void *ctx);
+
+	/* The space can't be served and nothing can be done: its owner is to
+	 * die, or memory is to be found. True: the core tries again. */
+	bool (*oom)(void *ctx, void *mm, const struct qr_oom_report *report);
+};
+
+struct qr_port {
+	const struct qr_port_ops *ops;
+	void *ctx;
+	unsigned cpu_count; /* 1 to QR_CPUS_MAX */
+	uint32_t flags;     /* QR_PORT_* */
+};
+
+#define QR_CPUS_MAX 64u
+
+/* The MMU sets young and dirty bits in the page table's entries. Without it
+ * the core learns of touches by making pages fault. */
+#define QR_PORT_HARDWARE_AD 1u
+
+/*
+ * The one function that a port defines by name: a broken invariant was found;
+ * report it and end the machine. Never returns.
+ */
+QR_NORETURN QR_PRINTF(4, 5) void qr_port_panic(const char *file, int line,
+    const char *condition, const char *format, ...);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
