@@ -9,23 +9,9 @@
 #ifndef QR_SWAP_H
 #define QR_SWAP_H
 
-#include "../slab/slab.h"
+#include <qr/codec.h>
 
-/*
- * What compresses a page. No state but work memory of work_bytes (aligned to
- * 64), used by one thread at a time. Thread-safe otherwise.
- */
-struct qr_codec {
-	const char *name;
-	size_t work_bytes;
-	/* Compresses a page from data into out[0..capacity). Returns the
-	 * length, or 0 if it does not fit. */
-	size_t (*compress)(void *work, const void *data, void *out,
-	    size_t capacity);
-	/* Expands length bytes into a whole page. 0, or -QR_EIO: malformed;
-	 * never writes past data's page. */
-	int (*expand)(void *work, const void *in, size_t length, void *data);
-};
+#include "../slab/slab.h"
 
 struct qr_swap_config {
 	const struct qr_codec *codec; /* NULL: nothing is compressed */
