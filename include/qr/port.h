@@ -183,6 +183,11 @@ struct qr_port_ops {
 
 	/* --- policy --- */
 
+	/* Frames are short. A port that lends frames to others (the balloon)
+	 * says by how many, up to want, the balloon may shrink now. May be
+	 * NULL: never. */
+	uint64_t (*grant)(void *ctx, uint64_t want);
+
 	/* Free memory is low: the background reclaimer should call
 	 * qr_machine_balance() soon. */
 	void (*wake_reclaim)(void *ctx);
