@@ -65,8 +65,8 @@ qr_max(size_t a, size_t b)
 }
 
 /* The struct that holds the member that ptr points to. */
-#define QR_CONTAINER(ptr, type, member) \
-	((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define QR_CONTAINER(ptr, type, member)                                        \
+	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 #define QR_COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -24,16 +24,16 @@
 			qr_port_panic(__FILE__, __LINE__, #cond, __VA_ARGS__); \
 	} while (0)
 
-#define QR_HARD(cond, ...)                                   \
-	do {                                                 \
-		if (QR_CONFIG_HARD)                          \
-			QR_ASSERT(cond, __VA_ARGS__);        \
+#define QR_HARD(cond, ...)                                                     \
+	do {                                                                   \
+		if (QR_CONFIG_HARD)                                            \
+			QR_ASSERT(cond, __VA_ARGS__);                          \
 	} while (0)
 
-#define QR_DEBUG(cond, ...)                                  \
-	do {                                                 \
-		if (QR_CONFIG_DEBUG)                         \
-			QR_ASSERT(cond, __VA_ARGS__);        \
+#define QR_DEBUG(cond, ...)                                                    \
+	do {                                                                   \
+		if (QR_CONFIG_DEBUG)                                           \
+			QR_ASSERT(cond, __VA_ARGS__);                          \
 	} while (0)
 
 /* How deep a qr_check_* goes: never upward. */
@@ -47,8 +47,8 @@ enum qr_check_depth {
  * Long-lived structs begin with a signature, written last by init and
  * destroyed first by fini.
  */
-#define QR_SIGNATURE(a, b, c, d)                                          \
-	((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8 | \
+#define QR_SIGNATURE(a, b, c, d)                                               \
+	((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8 |      \
 	    (uint32_t)(d))
 
 #endif

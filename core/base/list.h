@@ -75,12 +75,12 @@ qr_list_pop_front(struct qr_list *list)
 	return node;
 }
 
-#define qr_list_for_each(node, list) \
+#define qr_list_for_each(node, list)                                           \
 	for ((node) = (list)->next; (node) != (list); (node) = (node)->next)
 
 /* As above; the node may be removed inside the loop. */
-#define qr_list_for_each_safe(node, after, list)               \
-	for ((node) = (list)->next, (after) = (node)->next;    \
-	     (node) != (list); (node) = (after), (after) = (node)->next)
+#define qr_list_for_each_safe(node, after, list)                               \
+	for ((node) = (list)->next, (after) = (node)->next; (node) != (list);  \
+	     (node) = (after), (after) = (node)->next)
 
 #endif

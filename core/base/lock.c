@@ -74,24 +74,24 @@ lock_acquire_slow(const struct qr_port *port, struct qr_lock *lock,
 		qr_port_pause();
 	}
 	while (!lock_try(lock, self, QR_LOCK_WAITERS)) {
-		uint32_t seen = atomic_load_explicit(&lock->word,
-		    memory_order_relaxed);
+		uint32_t seen =
+		    atomic_load_explicit(&lock->word, memory_order_relaxed);
 		if (seen == 0)
 			continue;
 		uint32_t owner = seen & ~QR_LOCK_WAITERS;
 		QR_ASSERT(owner != self, "lock of rank %u taken twice",
 		    lock->rank);
 		if ((seen & QR_LOCK_WAITERS) == 0 &&
-		    !atomic_compare_exchange_strong_explicit(&lock->word,
-			&seen, seen | QR_LOCK_WAITERS, memory_order_relaxed,
+		    !atomic_compare_exchange_strong_explicit(&lock->word, &seen,
+			seen | QR_LOCK_WAITERS, memory_order_relaxed,
 			memory_order_relaxed))
 			continue;
 		uint64_t before = port->ops->clock(port->ctx);
-		port->ops->wait(port->ctx, &lock->word,
-		    owner | QR_LOCK_WAITERS, LOCK_PATIENCE_NS);
+		port->ops->wait(port->ctx, &lock->word, owner | QR_LOCK_WAITERS,
+		    LOCK_PATIENCE_NS);
 		uint64_t waited = port->ops->clock(port->ctx) - before;
 		QR_ASSERT(waited < LOCK_PATIENCE_NS ||
-			port->ops->alive(port->ctx, owner),
+			      port->ops->alive(port->ctx, owner),
 		    "thread %u died holding a lock of rank %u", owner,
 		    lock->rank);
 	}
@@ -120,8 +120,8 @@ qr_lock_release(const struct qr_port *port, struct qr_lock *lock)
 {
 	rank_leave(port, lock->rank);
 	/* Release pairs with the acquire in lock_try. */
-	uint32_t was = atomic_exchange_explicit(&lock->word, 0,
-	    memory_order_release);
+	uint32_t was =
+	    atomic_exchange_explicit(&lock->word, 0, memory_order_release);
 	QR_ASSERT(was != 0, "free lock of rank %u released", lock->rank);
 	if (QR_UNLIKELY((was & QR_LOCK_WAITERS) != 0))
 		port->ops->wake(port->ctx, &lock->word, 1);
@@ -163,8 +163,8 @@ qr_rwlock_share(const struct qr_port *port, struct qr_rwlock *lock)
 {
 	rank_enter(port, lock->rank);
 	while (QR_UNLIKELY(!rwlock_try_share(lock))) {
-		uint32_t seen = atomic_load_explicit(&lock->word,
-		    memory_order_relaxed);
+		uint32_t seen =
+		    atomic_load_explicit(&lock->word, memory_order_relaxed);
 		if ((seen & QR_RWLOCK_EXCLUSIVE) != 0)
 			port->ops->wait(port->ctx, &lock->word, seen,
 			    LOCK_PATIENCE_NS);
@@ -185,8 +185,8 @@ qr_rwlock_unshare(const struct qr_port *port, struct qr_rwlock *lock)
 {
 	rank_leave(port, lock->rank);
 	/* Release pairs with the acquire in qr_rwlock_acquire. */
-	uint32_t was = atomic_fetch_sub_explicit(&lock->word, 1,
-	    memory_order_release);
+	uint32_t was =
+	    atomic_fetch_sub_explicit(&lock->word, 1, memory_order_release);
 	QR_ASSERT((was & ~QR_RWLOCK_EXCLUSIVE) != 0,
 	    "rwlock of rank %u has no sharer", lock->rank);
 	if (was == (QR_RWLOCK_EXCLUSIVE | 1))
@@ -200,11 +200,10 @@ qr_rwlock_acquire(const struct qr_port *port, struct qr_rwlock *lock)
 	qr_lock_acquire(port, &lock->writer);
 	/* Acquire pairs with the release in qr_rwlock_unshare. */
 	uint32_t seen = QR_RWLOCK_EXCLUSIVE |
-	    atomic_fetch_or_explicit(&lock->word, QR_RWLOCK_EXCLUSIVE,
-		memory_order_acquire);
+			atomic_fetch_or_explicit(&lock->word,
+			    QR_RWLOCK_EXCLUSIVE, memory_order_acquire);
 	while (seen != QR_RWLOCK_EXCLUSIVE) {
-		port->ops->wait(port->ctx, &lock->word, seen,
-		    LOCK_PATIENCE_NS);
+		port->ops->wait(port->ctx, &lock->word, seen, LOCK_PATIENCE_NS);
 		seen = atomic_load_explicit(&lock->word, memory_order_acquire);
 	}
 }
@@ -224,6 +223,6 @@ qr_rwlock_assert_exclusive(const struct qr_port *port,
 {
 	qr_lock_assert_held(port, &lock->writer);
 	QR_ASSERT(atomic_load_explicit(&lock->word, memory_order_relaxed) ==
-		QR_RWLOCK_EXCLUSIVE,
+		      QR_RWLOCK_EXCLUSIVE,
 	    "rwlock of rank %u is not exclusive", lock->rank);
 }

@@ -48,8 +48,7 @@ QR_MUST_CHECK int qr_buddy_alloc(struct qr_buddy *buddy, unsigned order,
 
 /* Gives back a block that is wholly taken, joining it with free buddies.
  * Returns the order of the block it ended up in. Panics on a double free. */
-unsigned qr_buddy_free(struct qr_buddy *buddy, uint64_t first,
-    unsigned order);
+unsigned qr_buddy_free(struct qr_buddy *buddy, uint64_t first, unsigned order);
 
 /* Gives back any range of taken units, as the fewest blocks. */
 void qr_buddy_free_range(struct qr_buddy *buddy, uint64_t first,
@@ -57,13 +56,13 @@ void qr_buddy_free_range(struct qr_buddy *buddy, uint64_t first,
 
 /* Takes exactly [first, first + count), which must be wholly free, else
  * -QR_EBUSY and nothing is taken. */
-QR_MUST_CHECK int qr_buddy_take_range(struct qr_buddy *buddy,
-    uint64_t first, uint64_t count);
+QR_MUST_CHECK int qr_buddy_take_range(struct qr_buddy *buddy, uint64_t first,
+    uint64_t count);
 
 /* count consecutive units at least, aligned to 1 << align_order: a block
  * whose tail is given back at once. -QR_ENOMEM: there is none. */
-QR_MUST_CHECK int qr_buddy_alloc_run(struct qr_buddy *buddy,
-    uint64_t count, unsigned align_order, uint64_t *first);
+QR_MUST_CHECK int qr_buddy_alloc_run(struct qr_buddy *buddy, uint64_t count,
+    unsigned align_order, uint64_t *first);
 
 /* Whether unit lies in a free block; *order (may be NULL) is that block's. */
 bool qr_buddy_is_free(const struct qr_buddy *buddy, uint64_t unit,

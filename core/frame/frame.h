@@ -21,16 +21,16 @@
 
 /* What a frame is used for; page->kind. */
 enum qr_page_kind {
-	QR_PAGE_ABSENT, /* a hole, or not the core's */
-	QR_PAGE_FREE,   /* in the buddy, or a tail of a block that is */
-	QR_PAGE_PCP,    /* on a per-CPU list */
-	QR_PAGE_USER,   /* holds a page of a space: u.user */
-	QR_PAGE_SLAB,   /* objects of a slab cache: u.slab */
-	QR_PAGE_TABLE,  /* a page-table node: u.table */
-	QR_PAGE_POOL,   /* compressed pages: u.pool */
-	QR_PAGE_META,   /* tables of the core itself; never given back */
-	QR_PAGE_BALLOON,/* given away: counts as used, holds nothing */
-	QR_PAGE_KERNEL, /* any other use by the core */
+	QR_PAGE_ABSENT,  /* a hole, or not the core's */
+	QR_PAGE_FREE,    /* in the buddy, or a tail of a block that is */
+	QR_PAGE_PCP,     /* on a per-CPU list */
+	QR_PAGE_USER,    /* holds a page of a space: u.user */
+	QR_PAGE_SLAB,    /* objects of a slab cache: u.slab */
+	QR_PAGE_TABLE,   /* a page-table node: u.table */
+	QR_PAGE_POOL,    /* compressed pages: u.pool */
+	QR_PAGE_META,    /* tables of the core itself; never given back */
+	QR_PAGE_BALLOON, /* given away: counts as used, holds nothing */
+	QR_PAGE_KERNEL,  /* any other use by the core */
 };
 
 /* page->flags */
@@ -49,12 +49,12 @@ enum qr_page_kind {
  * next and prev link pages by pfn: the policy's lists, a cache's slabs.
  */
 struct qr_page {
-	uint32_t next;  /* pfn or QR_PFN_NIL; lock of the list */
+	uint32_t next; /* pfn or QR_PFN_NIL; lock of the list */
 	uint32_t prev;
-	uint8_t kind;   /* enum qr_page_kind; its owner */
-	uint8_t order;  /* of the block, in its first page */
+	uint8_t kind;           /* enum qr_page_kind; its owner */
+	uint8_t order;          /* of the block, in its first page */
 	_Atomic(uint8_t) flags; /* QR_PAGE_* */
-	uint8_t zone;   /* index of its zone (c) */
+	uint8_t zone;           /* index of its zone (c) */
 	_Atomic(uint32_t) refs; /* users of the block: mappings + holders */
 	union {
 		struct {
@@ -64,7 +64,7 @@ struct qr_page {
 			qr_vaddr_t address; /* where, if not shared */
 		} user;
 		struct {
-			void *cache;        /* struct qr_slab_cache */
+			void *cache;         /* struct qr_slab_cache */
 			uint16_t free_first; /* index of first free object */
 			uint16_t used;       /* objects taken */
 			uint32_t colour;     /* offset of the first, bytes */
@@ -85,17 +85,19 @@ struct qr_page {
 _Static_assert(sizeof(struct qr_page) == 32, "a page descriptor is 32 bytes");
 
 /* From where and how hard an allocation may try. */
-#define QR_GFP_ATOMIC   0x01u /* never reclaim; may use the reserve by half */
-#define QR_GFP_RECLAIM  0x02u /* may reclaim here, so the caller holds no
+#define QR_GFP_ATOMIC 0x01u /* never reclaim; may use the reserve by half */
+#define QR_GFP_RECLAIM                                                         \
+	0x02u                /* may reclaim here, so the caller holds no
 				 lock above QR_RANK_SPACE */
-#define QR_GFP_RESERVE  0x04u /* reclaim's own: may use all the reserve */
-#define QR_GFP_ZERO     0x08u /* direct-mapped contents zeroed */
-#define QR_GFP_USER     0x10u /* for a mapped page: the port's direct-map
+#define QR_GFP_RESERVE 0x04u /* reclaim's own: may use all the reserve */
+#define QR_GFP_ZERO    0x08u /* direct-mapped contents zeroed */
+#define QR_GFP_USER                                                            \
+	0x10u                /* for a mapped page: the port's direct-map
 				 bytes of the frame are released */
-#define QR_GFP_NORETRY  0x20u /* one round of reclaim at most */
+#define QR_GFP_NORETRY 0x20u /* one round of reclaim at most */
 
-#define QR_GFP_KERNEL   QR_GFP_RECLAIM
-#define QR_GFP_PAGE     (QR_GFP_RECLAIM | QR_GFP_USER)
+#define QR_GFP_KERNEL QR_GFP_RECLAIM
+#define QR_GFP_PAGE   (QR_GFP_RECLAIM | QR_GFP_USER)
 
 /* Named levels of free memory; compared by the predicates below only. */
 struct qr_watermarks {
@@ -119,13 +121,13 @@ struct qr_frame_config {
 
 /* Counts of pages; a racy sum, exact when nothing runs. */
 struct qr_frame_stat {
-	uint64_t total;   /* frames the core was given */
-	uint64_t free;    /* in buddies and per-CPU lists */
+	uint64_t total; /* frames the core was given */
+	uint64_t free;  /* in buddies and per-CPU lists */
 	uint64_t user;
 	uint64_t slab;
 	uint64_t table;
 	uint64_t pool;
-	uint64_t meta;    /* descriptors, bitmaps and boot allocations */
+	uint64_t meta; /* descriptors, bitmaps and boot allocations */
 	uint64_t balloon;
 	uint64_t kernel;
 	uint64_t user_peak;
@@ -142,8 +144,8 @@ QR_MUST_CHECK int qr_frame_create(const struct qr_port *port,
     struct qr_boot *boot, const struct qr_frame_config *config,
     struct qr_frames **frames);
 
-void qr_frame_set_ops(struct qr_frames *frames,
-    const struct qr_frame_ops *ops, void *ctx);
+void qr_frame_set_ops(struct qr_frames *frames, const struct qr_frame_ops *ops,
+    void *ctx);
 
 const struct qr_port *qr_frame_port(const struct qr_frames *frames);
 
@@ -157,8 +159,8 @@ QR_MUST_CHECK struct qr_page *qr_frame_alloc(struct qr_frames *frames,
 
 /* Up to count single frames into out[], as many as can be had without
  * reclaim; returns how many. */
-size_t qr_frame_alloc_bulk(struct qr_frames *frames, qr_gfp_t gfp,
-    size_t count, enum qr_page_kind kind, struct qr_page **out);
+size_t qr_frame_alloc_bulk(struct qr_frames *frames, qr_gfp_t gfp, size_t count,
+    enum qr_page_kind kind, struct qr_page **out);
 
 /* Gives back a block whose refs are 1 or 0. Panics on a double or wild
  * free. */
@@ -196,8 +198,7 @@ struct qr_watermarks qr_frame_watermarks(const struct qr_frames *frames);
 /* Gives every per-CPU list's pages back to the buddies. */
 void qr_frame_drain(struct qr_frames *frames);
 
-void qr_frame_stat(const struct qr_frames *frames,
-    struct qr_frame_stat *stat);
+void qr_frame_stat(const struct qr_frames *frames, struct qr_frame_stat *stat);
 
 void qr_check_frames(struct qr_frames *frames, enum qr_check_depth depth);
 

@@ -22,11 +22,11 @@ struct qr_policy;
 
 /* What the policies share; (QR_RANK_LRU), held by every caller below. */
 struct qr_lru {
-	const struct qr_policy *policy;       /* (c) */
-	struct qr_frames *frames;             /* (c) */
+	const struct qr_policy *policy; /* (c) */
+	struct qr_frames *frames;       /* (c) */
 	struct qr_page_list lists[QR_POLICY_LISTS];
-	uint64_t clock;   /* evictions so far: the unit of refault distance */
-	uint32_t hand;    /* a page a policy wants to go on from */
+	uint64_t clock; /* evictions so far: the unit of refault distance */
+	uint32_t hand;  /* a page a policy wants to go on from */
 	/* Tests and clears the page's young mark, however the port keeps it. */
 	bool (*test_young)(void *ctx, struct qr_page *page);
 	void *ctx;
@@ -57,8 +57,7 @@ struct qr_policy {
 extern const struct qr_policy *const qr_policies[];
 const struct qr_policy *qr_policy_find(const char *name);
 
-void qr_page_list_push(struct qr_lru *lru, unsigned list,
-    struct qr_page *page);
+void qr_page_list_push(struct qr_lru *lru, unsigned list, struct qr_page *page);
 void qr_page_list_remove(struct qr_lru *lru, struct qr_page *page);
 
 void qr_lru_init(struct qr_lru *lru, const struct qr_policy *policy,

@@ -10,17 +10,17 @@
 #include "policy.h"
 
 struct qr_reclaim {
-	const struct qr_port *port;      /* (c) */
-	struct qr_frames *frames;        /* (c) */
-	struct qr_slabs *slabs;          /* (c) */
-	struct qr_swap *swap;            /* (c) */
-	struct qr_spaces *spaces;        /* (c) */
-	struct qr_lru lru;               /* (spaces->page_lock) */
-	_Atomic(uint64_t) direct;        /* times a fault reclaimed */
-	_Atomic(uint64_t) background;    /* rounds in the background */
-	_Atomic(uint32_t) waking;        /* 1: wake_reclaim called, no balance
+	const struct qr_port *port;   /* (c) */
+	struct qr_frames *frames;     /* (c) */
+	struct qr_slabs *slabs;       /* (c) */
+	struct qr_swap *swap;         /* (c) */
+	struct qr_spaces *spaces;     /* (c) */
+	struct qr_lru lru;            /* (spaces->page_lock) */
+	_Atomic(uint64_t) direct;     /* times a fault reclaimed */
+	_Atomic(uint64_t) background; /* rounds in the background */
+	_Atomic(uint32_t) waking;     /* 1: wake_reclaim called, no balance
 					    since */
-	_Atomic(int) last_error;         /* swap's last refusal */
+	_Atomic(int) last_error;      /* swap's last refusal */
 };
 
 /* Registers itself with frames and spaces. -QR_EINVAL: no such policy. */
@@ -37,7 +37,6 @@ size_t qr_reclaim_balance(struct qr_reclaim *reclaim);
 
 void qr_reclaim_age(struct qr_reclaim *reclaim);
 
-void qr_check_reclaim(struct qr_reclaim *reclaim,
-    enum qr_check_depth depth);
+void qr_check_reclaim(struct qr_reclaim *reclaim, enum qr_check_depth depth);
 
 #endif

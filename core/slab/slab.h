@@ -8,16 +8,16 @@
 
 #include "../frame/frame.h"
 
-struct qr_slab_cache;  /* slab_impl.h */
-struct qr_slabs;       /* all caches of a machine; slab_impl.h */
+struct qr_slab_cache; /* slab_impl.h */
+struct qr_slabs;      /* all caches of a machine; slab_impl.h */
 
 struct qr_slab_config {
-	const char *name;     /* kept, not copied; at most 31 characters */
-	size_t size_bytes;    /* 1 to 16384 */
-	size_t align;         /* power of two up to 4096; 0: 8 */
+	const char *name;  /* kept, not copied; at most 31 characters */
+	size_t size_bytes; /* 1 to 16384 */
+	size_t align;      /* power of two up to 4096; 0: 8 */
 	void (*construct)(void *object); /* once, when its slab is made; an
 					    object is freed in that state */
-	bool reclaimable;     /* its owner can shrink it */
+	bool reclaimable;                /* its owner can shrink it */
 };
 
 struct qr_slab_stat {
@@ -46,8 +46,8 @@ QR_MUST_CHECK void *qr_slab_alloc(struct qr_slab_cache *cache, qr_gfp_t gfp);
 
 /* As many as count objects, so that what follows can't fail: 0 or
  * -QR_ENOMEM with none taken. */
-QR_MUST_CHECK int qr_slab_alloc_bulk(struct qr_slab_cache *cache,
-    qr_gfp_t gfp, size_t count, void **objects);
+QR_MUST_CHECK int qr_slab_alloc_bulk(struct qr_slab_cache *cache, qr_gfp_t gfp,
+    size_t count, void **objects);
 
 void qr_slab_free(struct qr_slab_cache *cache, void *object);
 

@@ -22,28 +22,28 @@ struct qr_space_ops {
 
 /* What all spaces of a machine share. */
 struct qr_spaces {
-	const struct qr_port *port;           /* (c) */
-	struct qr_frames *frames;             /* (c) */
-	struct qr_slabs *slabs;               /* (c) */
-	struct qr_swap *swap;                 /* (c) */
-	const struct qr_geometry *geometry;   /* (c) */
-	const struct qr_space_ops *ops;       /* (c) after boot */
-	void *ops_ctx;                        /* (c) after boot */
-	struct qr_slab_cache *space_cache;    /* (c) */
-	struct qr_slab_cache *area_cache;     /* (c) */
-	struct qr_slab_cache *mapping_cache;  /* (c) links of shared pages */
-	struct qr_lock list_lock;   /* rank QR_RANK_MACHINE */
-	struct qr_list list;        /* (list_lock) living spaces */
-	uint32_t tag_next;          /* (list_lock) */
-	struct qr_lock page_lock;   /* rank QR_RANK_LRU: places of pages on the
+	const struct qr_port *port;          /* (c) */
+	struct qr_frames *frames;            /* (c) */
+	struct qr_slabs *slabs;              /* (c) */
+	struct qr_swap *swap;                /* (c) */
+	const struct qr_geometry *geometry;  /* (c) */
+	const struct qr_space_ops *ops;      /* (c) after boot */
+	void *ops_ctx;                       /* (c) after boot */
+	struct qr_slab_cache *space_cache;   /* (c) */
+	struct qr_slab_cache *area_cache;    /* (c) */
+	struct qr_slab_cache *mapping_cache; /* (c) links of shared pages */
+	struct qr_lock list_lock;            /* rank QR_RANK_MACHINE */
+	struct qr_list list;                 /* (list_lock) living spaces */
+	uint32_t tag_next;                   /* (list_lock) */
+	struct qr_lock page_lock; /* rank QR_RANK_LRU: places of pages on the
 				       policy's lists, and rmap */
 	struct qr_lock stage_lock[QR_CPUS_MAX]; /* rank QR_RANK_STAGE */
-	uint64_t evictions;         /* (page_lock) clock of refault distance */
+	uint64_t evictions; /* (page_lock) clock of refault distance */
 	_Atomic(uint64_t) commit_pages;
-	enum qr_overcommit overcommit;        /* (c) */
-	uint64_t commit_pages_max;            /* (c) */
-	uint64_t user_pages_max;              /* (c) 0: none */
-	unsigned fault_around;                /* (c) */
+	enum qr_overcommit overcommit; /* (c) */
+	uint64_t commit_pages_max;     /* (c) */
+	uint64_t user_pages_max;       /* (c) 0: none */
+	unsigned fault_around;         /* (c) */
 	struct {
 		_Atomic(uint64_t) first_touch, pool, device, cow, soft,
 		    spurious, bad, pages_in, pages_out, pages_out_zero,
@@ -55,8 +55,8 @@ QR_MUST_CHECK int qr_spaces_init(struct qr_spaces *spaces,
     struct qr_frames *frames, struct qr_slabs *slabs, struct qr_swap *swap,
     const struct qr_machine_config *config);
 void qr_spaces_fini(struct qr_spaces *spaces);
-void qr_spaces_set_ops(struct qr_spaces *spaces,
-    const struct qr_space_ops *ops, void *ctx);
+void qr_spaces_set_ops(struct qr_spaces *spaces, const struct qr_space_ops *ops,
+    void *ctx);
 
 QR_MUST_CHECK int qr_space_new(struct qr_spaces *spaces,
     struct qr_space **space);
@@ -82,8 +82,7 @@ bool qr_spaces_test_young(struct qr_spaces *spaces, struct qr_page *page);
 
 /* Puts a window of pages round this one to sleep: the next touch of each is
  * a cheap fault that marks it young. */
-void qr_spaces_put_to_sleep(struct qr_spaces *spaces,
-    struct qr_page *page);
+void qr_spaces_put_to_sleep(struct qr_spaces *spaces, struct qr_page *page);
 
 void qr_check_space(struct qr_space *space, enum qr_check_depth depth);
 void qr_check_spaces(struct qr_spaces *spaces, enum qr_check_depth depth);

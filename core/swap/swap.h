@@ -14,28 +14,28 @@
 #include "../slab/slab.h"
 
 struct qr_swap_config {
-	const struct qr_codec *codec; /* NULL: nothing is compressed */
-	uint64_t pool_pages_max;      /* frames the pool may have; 0: no limit
+	const struct qr_codec *codec;  /* NULL: nothing is compressed */
+	uint64_t pool_pages_max;       /* frames the pool may have; 0: no limit
 					 but memory */
 	uint64_t pool_pages_writeback; /* above: oldest pages go to the device
 					  where there is one */
 };
 
 struct qr_swap_stat {
-	uint64_t slots;           /* slots in use: pages that are out */
-	uint64_t same_filled;     /* of these, one repeated word */
-	uint64_t pooled;          /* of these, compressed in RAM */
-	uint64_t pooled_bytes;    /* their compressed length */
-	uint64_t pool_frames;     /* frames the pool holds for them */
-	uint64_t on_device;       /* of these, on the device */
-	uint64_t device_pages;    /* its size */
-	uint64_t stores;          /* events since the start */
-	uint64_t loads_pool;      /* incl. same-filled */
+	uint64_t slots;        /* slots in use: pages that are out */
+	uint64_t same_filled;  /* of these, one repeated word */
+	uint64_t pooled;       /* of these, compressed in RAM */
+	uint64_t pooled_bytes; /* their compressed length */
+	uint64_t pool_frames;  /* frames the pool holds for them */
+	uint64_t on_device;    /* of these, on the device */
+	uint64_t device_pages; /* its size */
+	uint64_t stores;       /* events since the start */
+	uint64_t loads_pool;   /* incl. same-filled */
 	uint64_t loads_device;
-	uint64_t incompressible;  /* stores that went to the device raw */
-	uint64_t written_back;    /* pages moved from pool to device */
+	uint64_t incompressible; /* stores that went to the device raw */
+	uint64_t written_back;   /* pages moved from pool to device */
 	uint64_t io_errors;
-	uint64_t refused;         /* stores that found no room anywhere */
+	uint64_t refused; /* stores that found no room anywhere */
 };
 
 struct qr_swap; /* swap_impl.h */
@@ -59,8 +59,7 @@ QR_MUST_CHECK int qr_swap_store(struct qr_swap *swap, const void *data,
 
 /* Fills data with the slot's page. The slot stays. -QR_EIO: it can't be had;
  * data is then undefined. May sleep. */
-QR_MUST_CHECK int qr_swap_load(struct qr_swap *swap, uint64_t slot,
-    void *data);
+QR_MUST_CHECK int qr_swap_load(struct qr_swap *swap, uint64_t slot, void *data);
 
 /* Whether a load would not wait for the device. */
 bool qr_swap_is_near(struct qr_swap *swap, uint64_t slot);
@@ -70,8 +69,7 @@ void qr_swap_get(struct qr_swap *swap, uint64_t slot);
 void qr_swap_put(struct qr_swap *swap, uint64_t slot);
 
 /* A number the reclaimer keeps with the slot: when it was evicted. */
-void qr_swap_set_shadow(struct qr_swap *swap, uint64_t slot,
-    uint32_t shadow);
+void qr_swap_set_shadow(struct qr_swap *swap, uint64_t slot, uint32_t shadow);
 uint32_t qr_swap_shadow(struct qr_swap *swap, uint64_t slot);
 
 /* Moves up to count of the oldest compressed pages to the device; returns

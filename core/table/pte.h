@@ -24,17 +24,17 @@ struct qr_pte {
 	uint64_t bits;
 };
 
-#define QR_PTE_PRESENT  ((uint64_t)1 << 0)
-#define QR_PTE_WRITE    ((uint64_t)1 << 1)
-#define QR_PTE_USER     ((uint64_t)1 << 2)
-#define QR_PTE_YOUNG    ((uint64_t)1 << 5)
-#define QR_PTE_DIRTY    ((uint64_t)1 << 6)
-#define QR_PTE_LARGE    ((uint64_t)1 << 7)
-#define QR_PTE_BUSY     ((uint64_t)1 << 9)
-#define QR_PTE_WAITERS  ((uint64_t)1 << 10)
-#define QR_PTE_SOFT     ((uint64_t)1 << 11)
-#define QR_PTE_NX       ((uint64_t)1 << 63)
-#define QR_PTE_FRAME    ((((uint64_t)1 << 40) - 1) << 12)
+#define QR_PTE_PRESENT ((uint64_t)1 << 0)
+#define QR_PTE_WRITE   ((uint64_t)1 << 1)
+#define QR_PTE_USER    ((uint64_t)1 << 2)
+#define QR_PTE_YOUNG   ((uint64_t)1 << 5)
+#define QR_PTE_DIRTY   ((uint64_t)1 << 6)
+#define QR_PTE_LARGE   ((uint64_t)1 << 7)
+#define QR_PTE_BUSY    ((uint64_t)1 << 9)
+#define QR_PTE_WAITERS ((uint64_t)1 << 10)
+#define QR_PTE_SOFT    ((uint64_t)1 << 11)
+#define QR_PTE_NX      ((uint64_t)1 << 63)
+#define QR_PTE_FRAME   ((((uint64_t)1 << 40) - 1) << 12)
 
 /* What an entry without the present bit says. */
 enum qr_pte_kind {
@@ -94,11 +94,11 @@ qr_pte_slot(struct qr_pte pte)
 static inline struct qr_pte
 qr_pte_map(qr_pfn_t frame, unsigned prot)
 {
-	uint64_t bits = frame << 12 | QR_PTE_USER | QR_PTE_PRESENT |
-	    QR_PTE_YOUNG;
+	uint64_t bits =
+	    frame << 12 | QR_PTE_USER | QR_PTE_PRESENT | QR_PTE_YOUNG;
 	if (prot == QR_PROT_NONE)
-		return (struct qr_pte){ frame << 12 |
-			(uint64_t)QR_PTE_RESIDENT << 1 };
+		return (struct qr_pte){ frame << 12 | (uint64_t)QR_PTE_RESIDENT
+							  << 1 };
 	if ((prot & QR_PROT_WRITE) != 0)
 		bits |= QR_PTE_WRITE;
 	if ((prot & QR_PROT_EXEC) == 0)

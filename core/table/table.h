@@ -33,11 +33,11 @@ extern const struct qr_geometry qr_geometry_3level;
 typedef _Atomic(uint64_t) qr_pte_word; /* an entry in its table */
 
 struct qr_table {
-	struct qr_frames *frames;             /* (c) nodes come from here */
-	const struct qr_geometry *geometry;   /* (c) */
-	struct qr_page *root;                 /* (c) */
-	struct qr_lock lock;                  /* rank QR_RANK_TABLE: growth */
-	_Atomic(uint64_t) nodes;              /* frames held */
+	struct qr_frames *frames;           /* (c) nodes come from here */
+	const struct qr_geometry *geometry; /* (c) */
+	struct qr_page *root;               /* (c) */
+	struct qr_lock lock;                /* rank QR_RANK_TABLE: growth */
+	_Atomic(uint64_t) nodes;            /* frames held */
 };
 
 QR_MUST_CHECK int qr_table_init(struct qr_table *table,
@@ -50,8 +50,7 @@ void qr_table_fini(struct qr_table *table);
 qr_vaddr_t qr_geometry_end(const struct qr_geometry *geometry);
 
 /* The address's entry, NULL where no node holds it yet. */
-qr_pte_word *qr_table_find(const struct qr_table *table,
-    qr_vaddr_t address);
+qr_pte_word *qr_table_find(const struct qr_table *table, qr_vaddr_t address);
 
 /* As above, making nodes; NULL: no memory under gfp. */
 QR_MUST_CHECK qr_pte_word *qr_table_ensure(struct qr_table *table,
@@ -63,17 +62,15 @@ QR_MUST_CHECK qr_pte_word *qr_table_ensure(struct qr_table *table,
  * there is no further node. Costs a walk a node, not an entry; absent
  * subtrees are skipped whole. Go on at *address + *count pages.
  */
-qr_pte_word *qr_table_next(const struct qr_table *table,
-    qr_vaddr_t *address, qr_vaddr_t end, size_t *count);
+qr_pte_word *qr_table_next(const struct qr_table *table, qr_vaddr_t *address,
+    qr_vaddr_t end, size_t *count);
 
 /* Frees nodes all of whose entries are none, in [start, end). */
-void qr_table_prune(struct qr_table *table, qr_vaddr_t start,
-    qr_vaddr_t end);
+void qr_table_prune(struct qr_table *table, qr_vaddr_t start, qr_vaddr_t end);
 
 /* Calls visit for every entry of the table that is not none. */
 void qr_table_for_each(const struct qr_table *table,
-    void (*visit)(void *ctx, qr_vaddr_t address, struct qr_pte pte),
-    void *ctx);
+    void (*visit)(void *ctx, qr_vaddr_t address, struct qr_pte pte), void *ctx);
 
 void qr_check_table(const struct qr_table *table, enum qr_check_depth depth);
 
@@ -83,8 +80,8 @@ static inline struct qr_pte
 qr_pte_read(const qr_pte_word *word)
 {
 	/* Acquire pairs with the release in qr_pte_publish. */
-	return (struct qr_pte){ atomic_load_explicit(word,
-	    memory_order_acquire) };
+	return (
+	    struct qr_pte){ atomic_load_explicit(word, memory_order_acquire) };
 }
 
 /*

@@ -36,10 +36,10 @@ struct qr_machine_config {
 	uint64_t user_pages_max;      /* frames that mapped pages may have;
 					 0: no limit but memory */
 	enum qr_overcommit overcommit;
-	uint64_t commit_pages_max;    /* for QR_OVERCOMMIT_NEVER */
-	unsigned fault_around;        /* pages brought in by one first touch,
+	uint64_t commit_pages_max; /* for QR_OVERCOMMIT_NEVER */
+	unsigned fault_around;     /* pages brought in by one first touch,
 					 1 to QR_STAGE_PAGES; 0: default */
-	bool age_softly;              /* learn touches by soft unmapping where
+	bool age_softly;           /* learn touches by soft unmapping where
 					 the MMU has no young bit */
 };
 
@@ -50,11 +50,11 @@ struct qr_machine_stat {
 	uint64_t frames_free;
 	uint64_t frames_user;
 	uint64_t frames_pool;
-	uint64_t frames_meta;    /* slab, tables, descriptors, own use */
+	uint64_t frames_meta; /* slab, tables, descriptors, own use */
 	uint64_t frames_balloon;
 	uint64_t frames_user_peak;
 	uint64_t frames_pool_peak;
-	uint64_t swap_slots;     /* pages that are out */
+	uint64_t swap_slots; /* pages that are out */
 	uint64_t swap_same_filled;
 	uint64_t swap_pooled;
 	uint64_t swap_pooled_bytes;
@@ -66,14 +66,14 @@ struct qr_machine_stat {
 	uint64_t faults_pool;        /* faults served from RAM */
 	uint64_t faults_device;      /* faults that waited for the device */
 	uint64_t faults_cow;
-	uint64_t faults_soft;        /* touches of aged pages */
-	uint64_t faults_spurious;    /* nothing was to do */
-	uint64_t faults_bad;         /* no right to touch that */
-	uint64_t pages_in;           /* with neighbours brought along */
+	uint64_t faults_soft;     /* touches of aged pages */
+	uint64_t faults_spurious; /* nothing was to do */
+	uint64_t faults_bad;      /* no right to touch that */
+	uint64_t pages_in;        /* with neighbours brought along */
 	uint64_t pages_out;
-	uint64_t pages_out_zero;     /* of these, all zero */
-	uint64_t pages_refaulted;    /* in again soon after going out */
-	uint64_t reclaim_direct;     /* times a fault had to reclaim */
+	uint64_t pages_out_zero;  /* of these, all zero */
+	uint64_t pages_refaulted; /* in again soon after going out */
+	uint64_t reclaim_direct;  /* times a fault had to reclaim */
 	uint64_t reclaim_background;
 	uint64_t pages_written_back; /* pool to device */
 	uint64_t swap_io_errors;
@@ -104,15 +104,13 @@ size_t qr_machine_give(struct qr_machine *machine, size_t want);
 
 /* Sets the number of frames that are not the machine's to use, reclaiming to
  * make room; returns the number reached. May sleep. */
-uint64_t qr_machine_balloon(struct qr_machine *machine,
-    uint64_t target_pages);
+uint64_t qr_machine_balloon(struct qr_machine *machine, uint64_t target_pages);
 
 /* One step of ageing; see qr_machine_config.age_softly. To be called from
  * time to time by a thread of the port. */
 void qr_machine_age(struct qr_machine *machine);
 
-void qr_machine_stat(struct qr_machine *machine,
-    struct qr_machine_stat *stat);
+void qr_machine_stat(struct qr_machine *machine, struct qr_machine_stat *stat);
 
 /* Verifies every structure of a machine in which nothing runs; panics with
  * the name of the broken invariant. */
@@ -143,9 +141,10 @@ void qr_space_unlock(struct qr_space *space);
 #define QR_MAP_NOREPLACE 0x02u /* at address; -QR_EEXIST if taken */
 #define QR_MAP_NORESERVE 0x04u /* not charged to the commit limit */
 #define QR_MAP_LOCKED    0x08u /* pages never leave once they are in */
-#define QR_MAP_FOREIGN   0x10u /* the port's host keeps these pages; faults
+#define QR_MAP_FOREIGN                                                         \
+	0x10u /* the port's host keeps these pages; faults
 				  in it are -QR_EFAULT, nothing is managed */
-#define QR_MAP_DONTFORK  0x20u
+#define QR_MAP_DONTFORK   0x20u
 #define QR_MAP_WIPEONFORK 0x40u
 
 struct qr_map_request {
@@ -171,8 +170,8 @@ QR_MUST_CHECK int qr_space_unmap(struct qr_space *space, qr_vaddr_t start,
 
 /* (locked) -QR_ENOMEM: there is a hole in the range, what lies before it has
  * been changed, as POSIX has it. */
-QR_MUST_CHECK int qr_space_protect(struct qr_space *space,
-    qr_vaddr_t start, uint64_t size_bytes, unsigned prot, unsigned host);
+QR_MUST_CHECK int qr_space_protect(struct qr_space *space, qr_vaddr_t start,
+    uint64_t size_bytes, unsigned prot, unsigned host);
 
 /* (locked) Moves the area's part [from, from + size_bytes) with its pages to
  * to, which must be free and of the same size. */
@@ -181,12 +180,12 @@ QR_MUST_CHECK int qr_space_move(struct qr_space *space, qr_vaddr_t from,
 
 enum qr_advice {
 	QR_ADVICE_NORMAL,
-	QR_ADVICE_DONTNEED,   /* contents become zero */
-	QR_ADVICE_FREE,       /* as DONTNEED, now */
-	QR_ADVICE_COLD,       /* next to be evicted */
-	QR_ADVICE_PAGEOUT,    /* evicted now */
-	QR_ADVICE_WILLNEED,   /* brought in now */
-	QR_ADVICE_LOCK,       /* may not be evicted from now on */
+	QR_ADVICE_DONTNEED, /* contents become zero */
+	QR_ADVICE_FREE,     /* as DONTNEED, now */
+	QR_ADVICE_COLD,     /* next to be evicted */
+	QR_ADVICE_PAGEOUT,  /* evicted now */
+	QR_ADVICE_WILLNEED, /* brought in now */
+	QR_ADVICE_LOCK,     /* may not be evicted from now on */
 	QR_ADVICE_UNLOCK,
 	QR_ADVICE_DONTFORK,
 	QR_ADVICE_DOFORK,
@@ -208,12 +207,12 @@ struct qr_area_info {
 
 /* (locked) The area that holds address, else the next above it.
  * -QR_ENOENT: there is none. */
-QR_MUST_CHECK int qr_space_query(struct qr_space *space,
-    qr_vaddr_t address, struct qr_area_info *info);
+QR_MUST_CHECK int qr_space_query(struct qr_space *space, qr_vaddr_t address,
+    struct qr_area_info *info);
 
 /* Residency, a byte a page: 1 in RAM and mapped, 0 not. (locked) */
-QR_MUST_CHECK int qr_space_mincore(struct qr_space *space,
-    qr_vaddr_t start, uint64_t size_bytes, unsigned char *vec);
+QR_MUST_CHECK int qr_space_mincore(struct qr_space *space, qr_vaddr_t start,
+    uint64_t size_bytes, unsigned char *vec);
 
 /* How a touch wants to use a page. */
 #define QR_ACCESS_READ  1u
@@ -226,8 +225,8 @@ QR_MUST_CHECK int qr_space_mincore(struct qr_space *space,
  * port's oom() did not help. -QR_EIO: the contents can't be read back.
  * May sleep.
  */
-QR_MUST_CHECK int qr_space_fault(struct qr_space *space,
-    qr_vaddr_t address, unsigned access);
+QR_MUST_CHECK int qr_space_fault(struct qr_space *space, qr_vaddr_t address,
+    unsigned access);
 
 /*
  * A pin: pages of [start, end) stay in, with the right to be read or
@@ -263,7 +262,7 @@ QR_MUST_CHECK int qr_space_fork(struct qr_space *space,
 
 struct qr_space_stat {
 	uint64_t areas;
-	uint64_t virtual_pages;  /* in areas that are managed */
+	uint64_t virtual_pages; /* in areas that are managed */
 	uint64_t resident_pages;
 	uint64_t swapped_pages;
 	uint64_t locked_pages;

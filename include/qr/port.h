@@ -51,23 +51,23 @@ struct qr_ram_region {
 
 /* A run of neighbouring pages of one space that are to be mapped. */
 struct qr_map_run {
-	qr_vaddr_t start;      /* page aligned */
+	qr_vaddr_t start;       /* page aligned */
 	const qr_pfn_t *frames; /* [count] the frames, in order */
-	size_t count;          /* 1 to QR_STAGE_PAGES */
-	unsigned prot;         /* QR_PROT_* of the area */
-	bool zero;             /* contents are all zero; stage() was not used */
+	size_t count;           /* 1 to QR_STAGE_PAGES */
+	unsigned prot;          /* QR_PROT_* of the area */
+	bool zero; /* contents are all zero; stage() was not used */
 };
 
 /* Why the core gives up on a space; see oom(). */
 struct qr_oom_report {
-	qr_vaddr_t address;      /* the touch that could not be served */
-	uint64_t frames_total;   /* frames the machine has */
-	uint64_t frames_free;    /* of these free now */
-	uint64_t pool_frames;    /* of these held by compressed pages */
-	uint64_t stored_pages;   /* pages now compressed or on the device */
-	uint64_t swap_pages;     /* size of the swap device */
-	uint64_t swap_free;      /* pages of it still free */
-	int error;               /* the last refusal: -QR_ENOMEM, -QR_EIO, … */
+	qr_vaddr_t address;    /* the touch that could not be served */
+	uint64_t frames_total; /* frames the machine has */
+	uint64_t frames_free;  /* of these free now */
+	uint64_t pool_frames;  /* of these held by compressed pages */
+	uint64_t stored_pages; /* pages now compressed or on the device */
+	uint64_t swap_pages;   /* size of the swap device */
+	uint64_t swap_free;    /* pages of it still free */
+	int error;             /* the last refusal: -QR_ENOMEM, -QR_EIO, … */
 };
 
 struct qr_port_ops {
@@ -113,13 +113,12 @@ struct qr_port_ops {
 	 * returns, no write to these pages can succeed unseen, and their
 	 * contents are stable. Entries of [start, end) that are not present
 	 * are passed over. */
-	int (*mmu_freeze)(void *ctx, void *mm, qr_vaddr_t start,
-	    qr_vaddr_t end);
+	int (
+	    *mmu_freeze)(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end);
 
 	/* After the entries' write bits were put back: undoes mmu_freeze for
 	 * pages that stay. Never fails. */
-	void (*mmu_thaw)(void *ctx, void *mm, qr_vaddr_t start,
-	    qr_vaddr_t end);
+	void (*mmu_thaw)(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end);
 
 	/* After the entries were cleared: every later touch of [start, end)
 	 * faults, and the machine holds no copy of the pages. -QR_EBUSY: some

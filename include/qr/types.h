@@ -24,10 +24,10 @@ extern "C" {
 #endif
 
 #if defined(__GNUC__)
-#define QR_MUST_CHECK      __attribute__((warn_unused_result))
-#define QR_NORETURN        __attribute__((noreturn))
-#define QR_NOINLINE        __attribute__((noinline))
-#define QR_PRINTF(f, a)    __attribute__((format(printf, f, a)))
+#define QR_MUST_CHECK   __attribute__((warn_unused_result))
+#define QR_NORETURN     __attribute__((noreturn))
+#define QR_NOINLINE     __attribute__((noinline))
+#define QR_PRINTF(f, a) __attribute__((format(printf, f, a)))
 #else
 #define QR_MUST_CHECK
 #define QR_NORETURN

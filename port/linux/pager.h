@@ -43,8 +43,7 @@ long pager_mapping_call(struct qr_thread *thread, long number,
 
 /* Keeps the pages of a range in for good: what the kernel writes to at times
  * of its own choosing (TID address, robust list, rseq, TLS). */
-void pager_keep(struct qr_thread *thread, uintptr_t start,
-    size_t size_bytes);
+void pager_keep(struct qr_thread *thread, uintptr_t start, size_t size_bytes);
 
 /* Round a fork that copies the address space. prepare: no thread is inside
  * the core afterwards, and it stays so until parent or child has run, both

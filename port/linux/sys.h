@@ -20,17 +20,16 @@ long qr_sys6(long number, long a, long b, long c, long d, long e, long f);
 extern unsigned char qr_pass_start[];
 extern unsigned char qr_pass_end[];
 
-#define QR_SYS_ARG(x) ((long)(intptr_t)(x))
-#define qr_sys0(n)    qr_sys6(n, 0, 0, 0, 0, 0, 0)
-#define qr_sys1(n, a) qr_sys6(n, QR_SYS_ARG(a), 0, 0, 0, 0, 0)
-#define qr_sys2(n, a, b) \
-	qr_sys6(n, QR_SYS_ARG(a), QR_SYS_ARG(b), 0, 0, 0, 0)
-#define qr_sys3(n, a, b, c) \
+#define QR_SYS_ARG(x)    ((long)(intptr_t)(x))
+#define qr_sys0(n)       qr_sys6(n, 0, 0, 0, 0, 0, 0)
+#define qr_sys1(n, a)    qr_sys6(n, QR_SYS_ARG(a), 0, 0, 0, 0, 0)
+#define qr_sys2(n, a, b) qr_sys6(n, QR_SYS_ARG(a), QR_SYS_ARG(b), 0, 0, 0, 0)
+#define qr_sys3(n, a, b, c)                                                    \
 	qr_sys6(n, QR_SYS_ARG(a), QR_SYS_ARG(b), QR_SYS_ARG(c), 0, 0, 0)
-#define qr_sys4(n, a, b, c, d)                                             \
+#define qr_sys4(n, a, b, c, d)                                                 \
 	qr_sys6(n, QR_SYS_ARG(a), QR_SYS_ARG(b), QR_SYS_ARG(c), QR_SYS_ARG(d), \
 	    0, 0)
-#define qr_sys5(n, a, b, c, d, e)                                          \
+#define qr_sys5(n, a, b, c, d, e)                                              \
 	qr_sys6(n, QR_SYS_ARG(a), QR_SYS_ARG(b), QR_SYS_ARG(c), QR_SYS_ARG(d), \
 	    QR_SYS_ARG(e), 0)
 

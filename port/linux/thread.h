@@ -32,7 +32,7 @@ struct qr_thread {
 	struct qr_thread *prev;
 
 	/* The pager's: what this thread's current system call has pinned. */
-	uint32_t pin_count;  /* (o) of pins[] */
+	uint32_t pin_count;                 /* (o) of pins[] */
 	struct qr_pin pins[QR_THREAD_PINS]; /* (o) */
 
 	/* The gate's. */
