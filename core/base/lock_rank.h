@@ -15,8 +15,10 @@ enum qr_rank {
 	QR_RANK_NONE,
 	QR_RANK_MACHINE,  /* list of spaces; background reclaim's state */
 	QR_RANK_SPACE,    /* a space's areas; shared by faults */
+	QR_RANK_PIN,      /* a space's list of pins */
 	QR_RANK_TABLE,    /* growth of one page table */
 	QR_RANK_STAGE,    /* a CPU's staging window */
+	QR_RANK_PEEK,     /* a CPU's place for mmu_peek */
 	QR_RANK_LRU,      /* pages' places on the policy's lists, and rmap */
 	QR_RANK_WORK,     /* a codec work area */
 	QR_RANK_SLOT,     /* swap slots: states, counts, growth */

@@ -12,12 +12,20 @@
 #include "../swap/swap.h"
 #include "../table/table.h"
 
-/* Upcalls of space/, registered by reclaim/. The page lock is held. */
+/* Upcalls of space/, registered by reclaim/. The page lock is held but for
+ * reclaim(). */
 struct qr_space_ops {
 	void (*page_in)(void *ctx, struct qr_page *page,
 	    uint64_t refault_distance); /* UINT64_MAX: never evicted */
 	void (*page_touched)(void *ctx, struct qr_page *page);
+	/* The page is on a list (QR_PAGE_LRU_MASK) and must leave it. */
 	void (*page_gone)(void *ctx, struct qr_page *page);
+	/* The page was handed to qr_spaces_evict and can't go. */
+	void (*page_stays)(void *ctx, struct qr_page *page);
+	/* user_pages_max is reached: frees some mapped pages, at least want
+	 * if it can. 0: progress was made. Called without the page lock, with
+	 * no lock above QR_RANK_SPACE held. */
+	int (*reclaim)(void *ctx, size_t want);
 };
 
 /* What all spaces of a machine share. */
@@ -38,8 +46,10 @@ struct qr_spaces {
 	struct qr_lock page_lock; /* rank QR_RANK_LRU: places of pages on the
 				       policy's lists, and rmap */
 	struct qr_lock stage_lock[QR_CPUS_MAX]; /* rank QR_RANK_STAGE */
+	struct qr_lock peek_lock[QR_CPUS_MAX];  /* rank QR_RANK_PEEK */
 	uint64_t evictions; /* (page_lock) clock of refault distance */
 	_Atomic(uint64_t) commit_pages;
+	_Atomic(uint64_t) user_pages; /* frames that hold mapped pages */
 	enum qr_overcommit overcommit; /* (c) */
 	uint64_t commit_pages_max;     /* (c) */
 	uint64_t user_pages_max;       /* (c) 0: none */
@@ -62,16 +72,17 @@ QR_MUST_CHECK int qr_space_new(struct qr_spaces *spaces,
     struct qr_space **space);
 
 /*
- * Evicts pages that the policy has just taken off its lists, still under the
- * page lock: claims the entries that map them (the page lock is dropped
- * then), freezes, stores, drops, frees. Neighbours of one space go through
- * the port in one call. Pages that are pinned, locked, busy or could not be
- * stored are handed back: stay[] gets them and *stayed their number.
- * Returns how many frames became free; *error is the last refusal of swap,
- * 0 if there was none.
+ * Evicts up to QR_EVICT_MAX pages that the policy has taken off its lists,
+ * still under the same hold of the page lock, which is dropped for good:
+ * claims the entries that map them, freezes, stores, drops, frees.
+ * Neighbours of one space go through the port in one call. Pages that are
+ * pinned, busy or could not be stored stay: page_stays() is called for each
+ * while nobody can unmap it yet; pages[] is scratch and names nothing that
+ * the caller may still look at. Returns how many frames became free; *error
+ * is the last refusal of swap, 0 if there was none.
  */
 size_t qr_spaces_evict(struct qr_spaces *spaces, struct qr_page **pages,
-    size_t count, struct qr_page **stay, size_t *stayed, int *error);
+    size_t count, int *error);
 
 /* Pages that one eviction takes at most: a window. */
 #define QR_EVICT_MAX 64u
@@ -81,7 +92,8 @@ size_t qr_spaces_evict(struct qr_spaces *spaces, struct qr_page **pages,
 bool qr_spaces_test_young(struct qr_spaces *spaces, struct qr_page *page);
 
 /* Puts a window of pages round this one to sleep: the next touch of each is
- * a cheap fault that marks it young. */
+ * a cheap fault that marks it young. Called with the page lock held, which is
+ * dropped for good. */
 void qr_spaces_put_to_sleep(struct qr_spaces *spaces, struct qr_page *page);
 
 void qr_check_space(struct qr_space *space, enum qr_check_depth depth);

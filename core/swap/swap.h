@@ -52,7 +52,7 @@ void qr_swap_destroy(struct qr_swap *swap);
  * (incompressible, or no room in the pool) on the device. Takes memory only
  * from the reserve. Returns the new slot, one reference. -QR_ENOSPC: no room
  * anywhere; -QR_EIO: the device failed and there is no other room;
- * -QR_ENOMEM. May sleep. No lock above QR_RANK_SPACE held.
+ * -QR_ENOMEM. May sleep. No lock above QR_RANK_PEEK held.
  */
 QR_MUST_CHECK int qr_swap_store(struct qr_swap *swap, const void *data,
     uint64_t *slot);

@@ -122,7 +122,8 @@ struct qr_port_ops {
 
 	/* After the entries were cleared: every later touch of [start, end)
 	 * faults, and the machine holds no copy of the pages. -QR_EBUSY: some
-	 * page is in use by a device; none was dropped. */
+	 * page is in use by a device; none was dropped. May refuse so only
+	 * what mmu_freeze was called for: other callers can't keep it. */
 	int (*mmu_drop)(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end);
 
 	/* After the entries were changed: pages of [start, end) that are
