@@ -16,14 +16,13 @@ enum qr_rank {
 	QR_RANK_MACHINE,  /* list of spaces; background reclaim's state */
 	QR_RANK_SPACE,    /* a space's areas; shared by faults */
 	QR_RANK_PIN,      /* a space's list of pins */
-	QR_RANK_TABLE,    /* growth of one page table */
 	QR_RANK_STAGE,    /* a CPU's staging window */
 	QR_RANK_PEEK,     /* a CPU's place for mmu_peek */
 	QR_RANK_LRU,      /* pages' places on the policy's lists, and rmap */
 	QR_RANK_WORK,     /* a codec work area */
 	QR_RANK_SLOT,     /* swap slots: states, counts, growth */
 	QR_RANK_POOL,     /* compressed pool: classes and their runs */
-	QR_RANK_SLAB_CPU, /* a CPU's magazines of one slab cache */
+	QR_RANK_SLABS,    /* list of a machine's slab caches */
 	QR_RANK_SLAB,     /* a slab cache's slabs and depot */
 	QR_RANK_PCP,      /* a CPU's free pages of one zone */
 	QR_RANK_ZONE,     /* a zone's buddy */

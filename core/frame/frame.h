@@ -70,9 +70,8 @@ struct qr_page {
 			uint32_t colour;     /* offset of the first, bytes */
 		} slab;
 		struct {
-			void *table;   /* struct qr_table */
-			uint32_t live; /* entries that are not none */
-			uint32_t level;
+			void *table;    /* struct qr_table */
+			uint32_t level; /* of its entries; 0: leaf */
 		} table;
 		struct {
 			uint32_t run_next; /* pfn of the run's next frame */
@@ -150,7 +149,8 @@ void qr_frame_set_ops(struct qr_frames *frames, const struct qr_frame_ops *ops,
 const struct qr_port *qr_frame_port(const struct qr_frames *frames);
 
 /*
- * One block of 1 << order frames, refs 1, kind set as given. NULL: the
+ * One block of 1 << order frames whose first frame's number is a multiple of
+ * 1 << order, refs 1; the first page's kind and order are set. NULL: the
  * zonelist has none and gfp allowed no more. Order 0 from the CPU's list:
  * one lock, no shared line.
  */

@@ -4,8 +4,8 @@
  *
  * Reading and writing. An entry is one 64-bit word, read and written whole.
  * Its busy bit is its lock (qr_pte_claim, qr_pte_publish). Nodes appear while
- * others walk (growth takes QR_RANK_TABLE); they are freed only by
- * qr_table_prune and qr_table_destroy, whose callers keep all walkers out.
+ * others walk, without a lock; they are freed only by qr_table_prune and
+ * qr_table_fini; see there whom their callers keep out.
  */
 #ifndef QR_TABLE_H
 #define QR_TABLE_H
@@ -17,11 +17,16 @@
 
 #define QR_TABLE_LEVELS_MAX 5u
 
-/* Levels are counted from the leaf: level 0 holds the pages' entries. */
+/*
+ * Levels are counted from the leaf: level 0 holds the pages' entries. An
+ * address is cut into an offset in the page and an index for each level:
+ *
+ *	index at level k = address >> shift[k], its lowest index_bits[k] bits
+ */
 struct qr_geometry {
 	unsigned levels;                          /* 2 to 5 */
-	unsigned index_bits[QR_TABLE_LEVELS_MAX]; /* of each level, leaf first;
-						     9 at most */
+	unsigned index_bits[QR_TABLE_LEVELS_MAX]; /* 1 to 9 each */
+	unsigned shift[QR_TABLE_LEVELS_MAX];      /* shift[0]: a page's */
 };
 
 /* x86-64's four and five levels; a 32-bit two-level layout (10 + 10 bits as
@@ -33,17 +38,19 @@ extern const struct qr_geometry qr_geometry_3level;
 typedef _Atomic(uint64_t) qr_pte_word; /* an entry in its table */
 
 struct qr_table {
+	uint32_t signature;
 	struct qr_frames *frames;           /* (c) nodes come from here */
 	const struct qr_geometry *geometry; /* (c) */
-	struct qr_page *root;               /* (c) */
-	struct qr_lock lock;                /* rank QR_RANK_TABLE: growth */
-	_Atomic(uint64_t) nodes;            /* frames held */
+	unsigned char *direct_map;          /* (c) where frame 0's bytes are */
+	struct qr_page *root;               /* (c) node of the top level */
+	_Atomic(uint64_t) nodes;            /* (a) frames held */
 };
 
+/* -QR_ENOMEM: no frame for the root. May reclaim. */
 QR_MUST_CHECK int qr_table_init(struct qr_table *table,
     struct qr_frames *frames, const struct qr_geometry *geometry);
 
-/* Frees all nodes; leaf entries must hold nothing. */
+/* Frees all nodes; panics if a leaf entry still holds something. */
 void qr_table_fini(struct qr_table *table);
 
 /* First address past what the geometry can describe. */
@@ -65,7 +72,11 @@ QR_MUST_CHECK qr_pte_word *qr_table_ensure(struct qr_table *table,
 qr_pte_word *qr_table_next(const struct qr_table *table, qr_vaddr_t *address,
     qr_vaddr_t end, size_t *count);
 
-/* Frees nodes all of whose entries are none, in [start, end). */
+/*
+ * Frees the nodes that lie at least partly in [start, end) and hold nothing.
+ * The caller keeps out all who grow the table and all who look at an entry
+ * that is none; who has claimed an entry may go on with it.
+ */
 void qr_table_prune(struct qr_table *table, qr_vaddr_t start, qr_vaddr_t end);
 
 /* Calls visit for every entry of the table that is not none. */
