@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * port/sim/inline/port_inline.h: the per-access primitives of the simulated
+ * machine, which live in one thread-local struct of the sim's own code.
+ */
+#ifndef QR_PORT_INLINE_H
+#define QR_PORT_INLINE_H
+
+#include <qr/port.h>
+
+/* (o) all of it. */
+struct sim_thread {
+	uint32_t id;         /* 0: not given yet */
+	uint32_t cpu;        /* modulo the machine's number of CPUs */
+	uint32_t held_ranks; /* mask of enum qr_rank */
+};
+
+extern _Thread_local struct sim_thread sim_thread;
+
+/* Gives this thread its id and returns it. */
+uint32_t sim_thread_enlist(void);
+
+static inline unsigned
+qr_port_cpu(const struct qr_port *port)
+{
+	uint32_t cpu = sim_thread.cpu;
+	return cpu < port->cpu_count ? cpu : cpu % port->cpu_count;
+}
+
+static inline uint32_t
+qr_port_self(const struct qr_port *port)
+{
+	(void)port;
+	return sim_thread.id != 0 ? sim_thread.id : sim_thread_enlist();
+}
+
+static inline uint32_t *
+qr_port_held_ranks(const struct qr_port *port)
+{
+	(void)port;
+	return &sim_thread.held_ranks;
+}
+
+static inline void
+qr_port_pause(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+#endif

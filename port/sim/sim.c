@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * port/sim/sim.c: a simulated machine, on which the core runs as it would on
+ * a real one, in an ordinary process.
+ *
+ * 1. Purpose. The same core that manages a program's memory elsewhere can be
+ * run here bit for bit repeatably, checked after every step, and shown every
+ * failure that hardware can produce, on demand. Tests and `quire sim` stand
+ * on it.
+ *
+ * 2. Picture.
+ *
+ *       test or trace          sim_read, sim_write, sim_touch
+ *            |                            |
+ *            |                      +-----v-----+  miss   +-------------+
+ *       qr_space_*                  |    TLB    |-------->| walk of the |
+ *            |         refused      |  per CPU  |<--------| core's page |
+ *            |       +--------------|           |  fill   | table       |
+ *            v       v              +-----------+         +------+------+
+ *       +--------------------+            | hit                  |
+ *       |        core        |            v                      v
+ *       |                    |------> +-----------------------------+
+ *       +--------------------+ direct |   RAM: one mapping          |
+ *            | struct qr_port   map   |   frame n at n * page size  |
+ *            v                        +-----------------------------+
+ *       mmu.c, disk.c, thread.c
+ *
+ * 3. RAM is one private mapping of the host, as long as the RAM map's end.
+ * What the map leaves out is not accessible: a core that touches a hole
+ * crashes where it does so. A frame that gets a mapped page is filled with
+ * a pattern first, since its old contents are dead by contract.
+ *
+ * 4. The MMU walks the page table that the core keeps in simulated frames;
+ * its root comes with mm_create. So an entry counts from when it is written,
+ * as on hardware. Nodes have 512 entries; a geometry whose top level is
+ * smaller just never fills the rest. The young bit is set in every entry
+ * that a walk passes, the dirty bit in the leaf by a write (with
+ * SIM_NO_YOUNG_BIT neither, for cores that must learn of touches by
+ * faulting).
+ *
+ * 5. The TLB is what makes this machine strict. A translation stays until
+ * another one takes its place or a flush throws it away, even if the entry
+ * has changed since; and an access that finds it uses it, as hardware would.
+ * So a flush that is forgotten shows:
+ *
+ *   [sim.1] One thread: an access never uses a translation that grants what
+ *           its entry does not grant. The panic names page and entry.
+ *   [sim.2] A frame that is released for a new use has no translation left
+ *           on any CPU. Any number of threads.
+ *   [sim.3] A space that ends has no translation left.
+ *
+ * With several threads a translation may rightly be stale while another
+ * thread is between changing the entry and flushing; such uses are counted
+ * and [sim.2] decides. A flush waits for accesses in flight, as a shootdown
+ * waits for the other CPU to answer.
+ *
+ * The mmu_* calls also hold the core to its side of the contract, so that
+ * what would go wrong on a host with tables of its own goes wrong here:
+ *
+ *   [sim.4] What the entries grant when freeze, drop, protect or peek is
+ *           called is at most what that call's contract says.
+ *   [sim.5] mmu_map comes while the entries are busy.
+ *   [sim.6] What mmu_map maps was staged for it, or is declared zero.
+ *
+ * With SIM_STAGE_WINDOW the contents are staged in a window and copied by
+ * mmu_map, as such a host would do it; a core that writes to the frame
+ * itself loses its data then.
+ *
+ * 6. Time is a counter of ns that walks, flushes, transfers and readings of
+ * the clock move on, by what a middle-class PC takes. It orders events and
+ * makes latencies comparable; it predicts nothing.
+ *
+ * 7. Threads. The default is one thread at a time: everything is a function
+ * of the calls and the seed. Then a wait that nobody can end is a deadlock
+ * and panics. With SIM_THREADS real threads may call; time is real, waiting
+ * sleeps, and SIM_JITTER yields at random port calls to widen races. Locks
+ * of this folder are leaves: nothing is called while one is held.
+ *
+ * 8. Failure on demand. Each kind of port call that may fail has a counter;
+ * sim_fail_after() and sim_fail_every() say which calls fail and with what.
+ * sim_calls() tells how many there were, so that a test can run once to
+ * count and then once for each call, failing it. The device can be short,
+ * full, shrinking or corrupted.
+ *
+ * A panic of the core ends the process, unless a test expects it: then the
+ * stack is unwound to sim_expect_panic() and the machine is a ruin whose RAM
+ * is freed with the sim.
+ *
+ * 9. Rejected. A page table of the sim's own, filled by the mmu_* calls,
+ * would test the calls but not the entries; real memory protection and
+ * SIGSEGV would be slower, and could not be asked what it remembers; a TLB
+ * that flushes by itself would hide the very errors it is here for.
+ *
+ * 10. Reading: sim.h, sim_impl.h, then mmu.c, access.c, disk.c,
+ * thread.c.
+ */
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "sim_impl.h"
+
+#define DEFAULT_RAM_BYTES   ((uint64_t)16 << 20)
+#define DEFAULT_LEVELS      4u
+#define DEFAULT_TLB_ENTRIES 64u
+#define CPUS_MAX            QR_CPUS_MAX
+
+#define JITTER_ONE_IN 4u /* port calls that yield */
+
+/* --- upcalls of no other file --- */
+
+static int
+sim_ram_map(void *ctx, struct qr_ram_region *regions, size_t max, size_t *count)
+{
+	const struct sim *sim = ctx;
+	size_t n = sim->config.region_count;
+	for (size_t i = 0; i < n && i < max; i++)
+		regions[i] = sim->config.regions[i];
+	*count = n;
+	return 0;
+}
+
+static void *
+sim_direct_map(void *ctx)
+{
+	return ((struct sim *)ctx)->ram;
+}
+
+static void
+sim_wake_reclaim(void *ctx)
+{
+	atomic_store(&((struct sim *)ctx)->reclaim_wanted, true);
+}
+
+bool
+sim_reclaim_wanted(struct sim *sim)
+{
+	return atomic_exchange(&sim->reclaim_wanted, false);
+}
+
+static uint64_t
+sim_grant(void *ctx, uint64_t want)
+{
+	struct sim *sim = ctx;
+	uint64_t have = atomic_load(&sim->grant_pages);
+	uint64_t given;
+	do {
+		given = want < have ? want : have;
+	} while (!atomic_compare_exchange_weak(&sim->grant_pages, &have,
+	    have - given));
+	return given;
+}
+
+static bool
+sim_oom(void *ctx, void *mm, const struct qr_oom_report *report)
+{
+	struct sim *sim = ctx;
+	atomic_fetch_add(&sim->oom_calls, 1);
+	return sim->oom != NULL && sim->oom(sim->oom_ctx, mm, report);
+}
+
+static const struct qr_port_ops sim_ops = {
+	.ram_map = sim_ram_map,
+	.direct_map = sim_direct_map,
+	.frame_release = sim_frame_release,
+	.stage = sim_stage,
+	.mm_create = sim_mm_create,
+	.mm_destroy = sim_mm_destroy,
+	.mmu_map = sim_mmu_map,
+	.mmu_freeze = sim_mmu_freeze,
+	.mmu_thaw = sim_mmu_thaw,
+	.mmu_drop = sim_mmu_drop,
+	.mmu_protect = sim_mmu_protect,
+	.mmu_peek = sim_mmu_peek,
+	.cpu = sim_thread_cpu,
+	.self = sim_thread_self,
+	.wait = sim_thread_wait,
+	.wake = sim_thread_wake,
+	.alive = sim_thread_alive,
+	.clock = sim_thread_clock,
+	.random = sim_thread_random,
+	.swap_size = sim_disk_size,
+	.swap_read = sim_disk_read,
+	.swap_write = sim_disk_write,
+	.swap_trim = sim_disk_trim,
+	.grant = sim_grant,
+	.wake_reclaim = sim_wake_reclaim,
+	.oom = sim_oom,
+};
+
+/* --- making and ending --- */
+
+static void
+config_complete(struct sim *sim)
+{
+	struct sim_config *config = &sim->config;
+	if (config->ram_bytes == 0)
+		config->ram_bytes = DEFAULT_RAM_BYTES;
+	if (config->cpus == 0)
+		config->cpus = 1;
+	if (config->levels == 0)
+		config->levels = DEFAULT_LEVELS;
+	if (config->tlb_entries == 0)
+		config->tlb_entries = DEFAULT_TLB_ENTRIES;
+	if (config->regions == NULL) {
+		sim->region.size_bytes = config->ram_bytes;
+		config->regions = &sim->region;
+		config->region_count = 1;
+	}
+	qr_paddr_t end = 0;
+	for (size_t i = 0; i < config->region_count; i++) {
+		const struct qr_ram_region *region = &config->regions[i];
+		qr_paddr_t at = region->start + region->size_bytes;
+		if (region->kind == QR_RAM_USABLE && at > end)
+			end = at;
+	}
+	sim->frames = (end + QR_PAGE_SIZE - 1) >> QR_PAGE_SHIFT;
+}
+
+static bool
+config_is_sane(const struct sim *sim)
+{
+	const struct sim_config *config = &sim->config;
+	unsigned entries = config->tlb_entries;
+	return config->cpus <= CPUS_MAX && config->levels >= 2 &&
+	       config->levels <= 5 && (entries & (entries - 1)) == 0 &&
+	       sim->frames != 0;
+}
+
+/* Everything is out of reach but the usable regions' pages. */
+static int
+ram_init(struct sim *sim)
+{
+	size_t bytes = sim->frames * QR_PAGE_SIZE;
+	void *ram = mmap(NULL, bytes, PROT_NONE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (ram == MAP_FAILED)
+		return -QR_ENOMEM;
+	sim->ram = ram;
+	for (size_t i = 0; i < sim->config.region_count; i++) {
+		const struct qr_ram_region *region = &sim->config.regions[i];
+		if (region->kind != QR_RAM_USABLE || region->size_bytes == 0)
+			continue;
+		qr_pfn_t first = region->start >> QR_PAGE_SHIFT;
+		qr_pfn_t end =
+		    (region->start + region->size_bytes + QR_PAGE_SIZE - 1) >>
+		    QR_PAGE_SHIFT;
+		if (mprotect(sim->ram + first * QR_PAGE_SIZE,
+			(end - first) * QR_PAGE_SIZE,
+			PROT_READ | PROT_WRITE) != 0)
+			return -QR_ENOMEM;
+	}
+	return 0;
+}
+
+struct sim *
+sim_create(const struct sim_config *config)
+{
+	struct sim *sim = calloc(1, sizeof(*sim));
+	if (sim == NULL)
+		return NULL;
+	sim->config = *config;
+	config_complete(sim);
+	pthread_mutex_init(&sim->fault_lock, NULL);
+	atomic_init(&sim->random_state, config->seed);
+	sim->port = (struct qr_port){ .ops = &sim_ops,
+		.ctx = sim,
+		.cpu_count = sim->config.cpus };
+	if ((config->flags & SIM_NO_YOUNG_BIT) == 0)
+		sim->port.flags |= QR_PORT_HARDWARE_AD;
+	if (!config_is_sane(sim) || ram_init(sim) != 0 ||
+	    sim_mmu_init(sim) != 0 ||
+	    sim_disk_init(&sim->disk, config->swap_pages) != 0) {
+		sim_destroy(sim);
+		return NULL;
+	}
+	return sim;
+}
+
+void
+sim_destroy(struct sim *sim)
+{
+	if (sim->ram != NULL)
+		munmap(sim->ram, sim->frames * QR_PAGE_SIZE);
+	sim_mmu_fini(sim);
+	sim_disk_fini(&sim->disk);
+	pthread_mutex_destroy(&sim->fault_lock);
+	free(sim);
+}
+
+const struct qr_port *
+sim_port(const struct sim *sim)
+{
+	return &sim->port;
+}
+
+void *
+sim_frame(const struct sim *sim, qr_pfn_t frame)
+{
+	SIM_CHECK(frame < sim->frames, "frame %llu of %llu",
+	    (unsigned long long)frame, (unsigned long long)sim->frames);
+	return sim->ram + frame * QR_PAGE_SIZE;
+}
+
+/* --- faults on demand --- */
+
+void
+sim_fail_after(struct sim *sim, enum sim_call call, uint64_t n, int error)
+{
+	pthread_mutex_lock(&sim->fault_lock);
+	sim->faults[call].after = n;
+	sim->faults[call].after_error = error;
+	pthread_mutex_unlock(&sim->fault_lock);
+}
+
+void
+sim_fail_every(struct sim *sim, enum sim_call call, uint64_t n, int error)
+{
+	pthread_mutex_lock(&sim->fault_lock);
+	sim->faults[call].every = n;
+	sim->faults[call].since = 0;
+	sim->faults[call].every_error = error;
+	pthread_mutex_unlock(&sim->fault_lock);
+}
+
+void
+sim_fail_never(struct sim *sim)
+{
+	pthread_mutex_lock(&sim->fault_lock);
+	memset(sim->faults, 0, sizeof(sim->faults));
+	pthread_mutex_unlock(&sim->fault_lock);
+}
+
+uint64_t
+sim_calls(const struct sim *sim, enum sim_call call)
+{
+	return atomic_load(&sim->calls[call]);
+}
+
+void
+sim_set_hook(struct sim *sim, void (*hook)(void *ctx, enum sim_call call),
+    void *ctx)
+{
+	sim->hook = hook;
+	sim->hook_ctx = ctx;
+}
+
+static int
+fault_due(struct sim_fault *fault)
+{
+	int error = 0;
+	if (fault->after != 0 && --fault->after == 0)
+		error = fault->after_error;
+	if (fault->every != 0 && ++fault->since == fault->every) {
+		fault->since = 0;
+		error = fault->every_error;
+	}
+	return error;
+}
+
+int
+sim_enter(struct sim *sim, enum sim_call call)
+{
+	atomic_fetch_add(&sim->calls[call], 1);
+	if (sim->hook != NULL)
+		sim->hook(sim->hook_ctx, call);
+	if ((sim->config.flags & SIM_JITTER) != 0 &&
+	    sim_thread_random(sim) % JITTER_ONE_IN == 0)
+		sched_yield();
+	pthread_mutex_lock(&sim->fault_lock);
+	int error = fault_due(&sim->faults[call]);
+	pthread_mutex_unlock(&sim->fault_lock);
+	return error;
+}
+
+void
+sim_set_oom(struct sim *sim,
+    bool (
+	*oom)(void *ctx, struct sim_mm *mm, const struct qr_oom_report *report),
+    void *ctx)
+{
+	sim->oom = oom;
+	sim->oom_ctx = ctx;
+}
+
+void
+sim_set_grant(struct sim *sim, uint64_t pages)
+{
+	atomic_store(&sim->grant_pages, pages);
+}
+
+void
+sim_spend(struct sim *sim, uint64_t ns)
+{
+	atomic_fetch_add(&sim->clock_ns, ns);
+}
+
+void
+sim_advance(struct sim *sim, uint64_t ns)
+{
+	sim_spend(sim, ns);
+}
+
+void
+sim_stat(const struct sim *sim, struct sim_stat *stat)
+{
+	*stat = (struct sim_stat){
+		.tlb_flushes = atomic_load(&sim->flushes),
+		.tlb_dropped = atomic_load(&sim->dropped),
+		.stale_uses = atomic_load(&sim->stale_uses),
+		.faults = atomic_load(&sim->refused),
+		.oom_calls = atomic_load(&sim->oom_calls),
+		.disk_reads = sim->disk.reads,
+		.disk_writes = sim->disk.writes,
+		.disk_trims = sim->disk.trims,
+		.disk_pages = sim->disk.pages_filled,
+		.clock_ns = atomic_load(&sim->clock_ns),
+	};
+	for (unsigned i = 0; i < sim->port.cpu_count; i++) {
+		stat->tlb_hits += atomic_load(&sim->cpus[i].hits);
+		stat->tlb_misses += atomic_load(&sim->cpus[i].misses);
+	}
+}

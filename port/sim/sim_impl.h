@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * port/sim/sim_impl.h: what the files of the simulated machine share.
+ */
+#ifndef SIM_IMPL_H
+#define SIM_IMPL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "port_inline.h"
+#include "sim.h"
+
+#define SIM_PANIC(...)                                                         \
+	qr_port_panic(__FILE__, __LINE__, "simulated machine", __VA_ARGS__)
+
+#define SIM_CHECK(cond, ...)                                                   \
+	do {                                                                   \
+		if (!(cond))                                                   \
+			qr_port_panic(__FILE__, __LINE__, #cond, __VA_ARGS__); \
+	} while (0)
+
+/* A translation that a CPU remembers; valid if mm is not NULL. */
+struct sim_translation {
+	struct sim_mm *mm;
+	uint64_t page; /* virtual address >> QR_PAGE_SHIFT */
+	qr_pfn_t frame;
+	bool write;
+	bool execute;
+	bool dirty; /* the entry's dirty bit was set already */
+};
+
+/* (l) lock, which an access holds while it runs; so a flush, which takes it
+ * too, ends after every access that used the old translation. */
+struct sim_cpu {
+	pthread_mutex_t lock;
+	struct sim_translation *tlb; /* (l) [tlb_entries] */
+	unsigned char *window;       /* (c) [QR_STAGE_PAGES] pages, or NULL */
+	qr_pfn_t staged[QR_STAGE_PAGES]; /* (o: holder of the core's stage
+					    lock) what stage() was given */
+	_Atomic(uint64_t) hits;
+	_Atomic(uint64_t) misses;
+};
+
+struct sim_mm {
+	struct sim *sim;                /* (c) */
+	qr_pfn_t root;                  /* (c) frame of the top table */
+	uint32_t tag;                   /* (c) */
+	_Atomic(uint64_t) translations; /* that CPUs remember */
+};
+
+/* When calls of one kind fail. */
+struct sim_fault {
+	uint64_t after; /* calls until the one that fails; 0: none */
+	int after_error;
+	uint64_t every; /* 0: none */
+	uint64_t since; /* calls since the last one of these */
+	int every_error;
+};
+
+struct sim_disk {
+	pthread_mutex_t lock;  /* (d) */
+	unsigned char *bytes;  /* (d) [pages_max] pages */
+	unsigned char *filled; /* (d) [pages_max] 1: the page holds data */
+	uint64_t pages_max;    /* (c) */
+	uint64_t pages;        /* (d) its size as the core sees it */
+	uint64_t pages_filled; /* (d) sum over filled[] */
+	uint64_t room;         /* (d) pages_filled stays at or below */
+	uint64_t reads, writes, trims; /* (d) pages moved since the start */
+};
+
+struct sim {
+	struct qr_port port;             /* (c) */
+	struct sim_config config;        /* (c) */
+	struct qr_ram_region region;     /* (c) the map, if none was given */
+	unsigned char *ram;              /* (c) frame 0's first byte */
+	uint64_t frames;                 /* (c) frames of the address range */
+	_Atomic(uint32_t) *translations; /* [frames] that CPUs remember */
+	struct sim_cpu *cpus;            /* (c) [cpu_count] */
+	struct sim_disk disk;
+
+	pthread_mutex_t fault_lock;         /* (f) */
+	struct sim_fault faults[SIM_CALLS]; /* (f) */
+	_Atomic(uint64_t) calls[SIM_CALLS];
+	void (*hook)(void *ctx, enum sim_call call); /* (c) while others run */
+	void *hook_ctx;
+
+	bool (*oom)(void *ctx, struct sim_mm *mm,
+	    const struct qr_oom_report *report); /* (c) while others run */
+	void *oom_ctx;
+	_Atomic(uint64_t) grant_pages; /* that grant() may still give */
+	struct qr_machine *background; /* (c) while others run */
+	_Atomic(bool) reclaim_wanted;
+
+	_Atomic(uint64_t) clock_ns;
+	_Atomic(uint64_t) random_state;
+	_Atomic(uint64_t) flushes, dropped, stale_uses, refused, oom_calls;
+	const void *wait_word; /* one thread: last wait of a bounded time */
+	uint32_t wait_expect;
+	unsigned wait_repeats;
+};
+
+/* sim.c: counts the call, runs the hook; 0 or the error it is to fail with. */
+int sim_enter(struct sim *sim, enum sim_call call);
+void sim_spend(struct sim *sim, uint64_t ns);
+
+/* thread.c */
+unsigned sim_thread_cpu(void *ctx);
+uint32_t sim_thread_self(void *ctx);
+void sim_thread_wait(void *ctx, const void *word, uint32_t expect,
+    uint64_t timeout_ns);
+void sim_thread_wake(void *ctx, const void *word, unsigned count);
+bool sim_thread_alive(void *ctx, uint32_t self);
+uint64_t sim_thread_clock(void *ctx);
+uint64_t sim_thread_random(void *ctx);
+
+/* disk.c */
+int sim_disk_init(struct sim_disk *disk, uint64_t pages);
+void sim_disk_fini(struct sim_disk *disk);
+uint64_t sim_disk_size(void *ctx);
+int sim_disk_read(void *ctx, uint64_t slot, void *data, size_t count);
+int sim_disk_write(void *ctx, uint64_t slot, const void *data, size_t count);
+void sim_disk_trim(void *ctx, uint64_t slot, size_t count);
+
+/* mmu.c */
+int sim_mmu_init(struct sim *sim);
+void sim_mmu_fini(struct sim *sim);
+void sim_frame_release(void *ctx, qr_pfn_t first, unsigned order);
+void *sim_stage(void *ctx, unsigned cpu, qr_pfn_t frame, size_t index);
+int sim_mm_create(void *ctx, qr_pfn_t root, uint32_t tag, void **mm);
+void sim_mm_destroy(void *ctx, void *mm);
+int sim_mmu_map(void *ctx, void *mm, unsigned cpu,
+    const struct qr_map_run *run);
+int sim_mmu_freeze(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end);
+void sim_mmu_thaw(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end);
+int sim_mmu_drop(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end);
+int sim_mmu_protect(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end,
+    unsigned prot);
+const void *sim_mmu_peek(void *ctx, void *mm, unsigned cpu, qr_vaddr_t address,
+    qr_pfn_t frame);
+
+/* An access within one page. One of to and from, or neither. */
+struct sim_access {
+	qr_vaddr_t address;
+	unsigned access; /* one QR_ACCESS_* */
+	size_t size_bytes;
+	unsigned char *to;
+	const unsigned char *from;
+};
+
+/* 0, or -QR_EFAULT: the MMU refuses. */
+int sim_mmu_access(struct sim_mm *mm, const struct sim_access *access);
+
+#endif
