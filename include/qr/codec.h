@@ -13,18 +13,27 @@ extern "C" {
 #endif
 
 /*
- * No state but work memory of work_bytes (aligned to 64), used by one thread
- * at a time. Thread-safe otherwise.
+ * A codec has no state but work memory of its caller: 64-byte aligned,
+ * prepared once by the matching init, used by one thread at a time. It takes
+ * no memory and no locks, so it may run in a signal handler.
+ *
+ * What expands and what compresses have work memory each, so that a page can
+ * come in while others go out.
  */
 struct qr_codec {
 	const char *name;
-	size_t work_bytes;
-	/* Compresses a page from data into out[0..capacity). Returns the
-	 * length, or 0 if it does not fit. */
+	size_t compress_bytes; /* work memory of compress */
+	size_t expand_bytes;   /* of expand; 0: it is given NULL */
+	/* Prepare work memory; NULL: there is nothing to prepare. */
+	void (*compress_init)(void *work);
+	void (*expand_init)(void *work);
+	/* Compresses a page from data into out[0..capacity), capacity at most
+	 * a page. Returns the length, or 0 if it does not fit. */
 	size_t (*compress)(void *work, const void *data, void *out,
 	    size_t capacity);
 	/* Expands length bytes into a whole page. 0, or -QR_EIO: malformed;
-	 * never writes past data's page. */
+	 * reads nothing beyond in[length) and never writes past data's
+	 * page. */
 	int (*expand)(void *work, const void *in, size_t length, void *data);
 };
 
