@@ -43,6 +43,7 @@ struct qr_table {
 	const struct qr_geometry *geometry; /* (c) */
 	unsigned char *direct_map;          /* (c) where frame 0's bytes are */
 	struct qr_page *root;               /* (c) node of the top level */
+	qr_pte_word *root_entries;          /* (c) its bytes */
 	_Atomic(uint64_t) nodes;            /* (a) frames held */
 };
 
@@ -120,7 +121,7 @@ uint64_t qr_pte_publish(const struct qr_port *port, qr_pte_word *word,
     struct qr_pte pte);
 
 /* Changes a claimed entry without ending the claim (clear the write bit, set
- * it back, clear young); returns the value it had. */
+ * it back, clear young); returns the value it had, without busy. */
 struct qr_pte qr_pte_update(qr_pte_word *word, uint64_t clear, uint64_t set);
 
 #endif
