@@ -13,10 +13,11 @@
 /* Regions that the boot allocator can describe; a longer map is refused. */
 #define QR_BOOT_REGIONS_MAX 128u
 
-/* Half-open, page aligned unless it is reserved memory being carved. */
+/* Half-open. */
 struct qr_boot_range {
 	qr_paddr_t start; /* bytes */
 	qr_paddr_t end;   /* bytes */
+	uint32_t node;    /* of usable memory */
 };
 
 struct qr_boot {
@@ -27,9 +28,12 @@ struct qr_boot {
 	qr_paddr_t tail_start; /* unused rest of the last sub-page request */
 	qr_paddr_t tail_end;
 	unsigned char *direct_map; /* NULL: addresses can't be touched */
-	/* Both sorted, disjoint, never adjacent. */
-	struct qr_boot_range usable[QR_BOOT_REGIONS_MAX];
+	bool zeroed;               /* free memory reads as zeroes */
+	/* Both sorted and disjoint. Neighbours never touch, unless they are
+	 * usable memory of different nodes. */
+	struct qr_boot_range usable[QR_BOOT_REGIONS_MAX]; /* page aligned */
 	struct qr_boot_range reserved[QR_BOOT_REGIONS_MAX];
+	struct qr_ram_region map[QR_BOOT_REGIONS_MAX]; /* as the port gave it */
 };
 
 /*
@@ -40,7 +44,8 @@ struct qr_boot {
 QR_MUST_CHECK int qr_boot_init(struct qr_boot *boot,
     const struct qr_port *port);
 
-/* Takes [start, start + size_bytes) out of use, whether or not it is RAM. */
+/* Takes [start, start + size_bytes) out of use, whether or not it is RAM.
+ * -QR_E2BIG as above. */
 QR_MUST_CHECK int qr_boot_reserve(struct qr_boot *boot, qr_paddr_t start,
     uint64_t size_bytes);
 
@@ -48,13 +53,15 @@ QR_MUST_CHECK int qr_boot_reserve(struct qr_boot *boot, qr_paddr_t start,
  * First fit at or above limit_low, below limit_high (0: no limit), aligned
  * to align (a power of two). Requests below a page are packed behind the
  * last one. Zeroed if there is a direct map.
- * -QR_ENOMEM: there is no such range.
+ * -QR_ENOMEM: there is no such range; -QR_E2BIG as above.
  */
 QR_MUST_CHECK int qr_boot_alloc(struct qr_boot *boot, uint64_t size_bytes,
     uint64_t align, qr_paddr_t limit_low, qr_paddr_t limit_high,
     qr_paddr_t *start);
 
-/* Gives back whole pages of what qr_boot_alloc or qr_boot_reserve took. */
+/* Gives back the whole pages of [start, start + size_bytes), which
+ * qr_boot_alloc or qr_boot_reserve took. -QR_EINVAL: part of it is not taken;
+ * -QR_E2BIG as above. */
 QR_MUST_CHECK int qr_boot_free(struct qr_boot *boot, qr_paddr_t start,
     uint64_t size_bytes);
 
@@ -63,11 +70,13 @@ qr_paddr_t qr_boot_end(const struct qr_boot *boot);
 uint64_t qr_boot_free_bytes(const struct qr_boot *boot);
 
 /*
- * Calls give(ctx, first, count) for each maximal run of free frames, in
- * rising order, and seals: no call but the checker is allowed afterwards.
+ * Calls give(ctx, first, count) for each maximal run of wholly free frames of
+ * one node, in rising order, and seals: no call but the checker is allowed
+ * afterwards.
  */
 void qr_boot_hand_over(struct qr_boot *boot,
-    void (*give)(void *ctx, qr_pfn_t first, uint64_t count), void *ctx);
+    void (*give)(void *ctx, qr_pfn_t first, uint64_t count, uint32_t node),
+    void *ctx);
 
 void qr_check_boot(const struct qr_boot *boot);
 

@@ -19,18 +19,21 @@
 #define QR_NODES_MAX    4u
 #define QR_PFN_NIL      UINT32_MAX /* end of a list of pages */
 
-/* What a frame is used for; page->kind. */
+/*
+ * What a frame is used for; page->kind. A zeroed descriptor is a valid one, of
+ * a frame that nobody uses: the frame is free, in the balloon, a hole, or was
+ * given out at boot; which of these is known to the zone alone. So making the
+ * frame layer writes no descriptors.
+ */
 enum qr_page_kind {
-	QR_PAGE_ABSENT,  /* a hole, or not the core's */
-	QR_PAGE_FREE,    /* in the buddy, or a tail of a block that is */
-	QR_PAGE_PCP,     /* on a per-CPU list */
-	QR_PAGE_USER,    /* holds a page of a space: u.user */
-	QR_PAGE_SLAB,    /* objects of a slab cache: u.slab */
-	QR_PAGE_TABLE,   /* a page-table node: u.table */
-	QR_PAGE_POOL,    /* compressed pages: u.pool */
-	QR_PAGE_META,    /* tables of the core itself; never given back */
-	QR_PAGE_BALLOON, /* given away: counts as used, holds nothing */
-	QR_PAGE_KERNEL,  /* any other use by the core */
+	QR_PAGE_FREE,   /* not allocated, or not the first of its block */
+	QR_PAGE_USER,   /* holds a page of a space: u.user */
+	QR_PAGE_SLAB,   /* objects of a slab cache: u.slab */
+	QR_PAGE_TABLE,  /* a page-table node: u.table */
+	QR_PAGE_POOL,   /* compressed pages: u.pool */
+	QR_PAGE_META,   /* tables of the core itself */
+	QR_PAGE_KERNEL, /* any other use by the core */
+	QR_PAGE_KINDS,  /* how many there are */
 };
 
 /* page->flags */
@@ -46,7 +49,9 @@ enum qr_page_kind {
  *   0        4        8    9     10    11    12       16              32
  *   | next   | prev   |kind|order|flags|zone | refs   | u              |
  *
- * next and prev link pages by pfn: the policy's lists, a cache's slabs.
+ * next and prev link pages by pfn: the policy's lists, a cache's slabs. A new
+ * block's first descriptor has next and prev QR_PFN_NIL, refs 1, u zero and no
+ * flags but perhaps QR_PAGE_HOME. The others of a block stay QR_PAGE_FREE.
  */
 struct qr_page {
 	uint32_t next; /* pfn or QR_PFN_NIL; lock of the list */
@@ -54,7 +59,7 @@ struct qr_page {
 	uint8_t kind;           /* enum qr_page_kind; its owner */
 	uint8_t order;          /* of the block, in its first page */
 	_Atomic(uint8_t) flags; /* QR_PAGE_* */
-	uint8_t zone;           /* index of its zone (c) */
+	uint8_t zone;           /* index of its zone, while in use */
 	_Atomic(uint32_t) refs; /* users of the block: mappings + holders */
 	union {
 		struct {
@@ -83,17 +88,16 @@ struct qr_page {
 };
 _Static_assert(sizeof(struct qr_page) == 32, "a page descriptor is 32 bytes");
 
-/* From where and how hard an allocation may try. */
-#define QR_GFP_ATOMIC 0x01u /* never reclaim; may use the reserve by half */
-#define QR_GFP_RECLAIM                                                         \
-	0x02u                /* may reclaim here, so the caller holds no
-				 lock above QR_RANK_SPACE */
-#define QR_GFP_RESERVE 0x04u /* reclaim's own: may use all the reserve */
+/* From where and how hard an allocation may try. QR_GFP_RECLAIM: reclaim may
+ * happen within the call, so no lock above QR_RANK_SPACE is held. */
+#define QR_GFP_ATOMIC  0x01u /* no reclaim; may use half of the reserve */
+#define QR_GFP_RECLAIM 0x02u /* may reclaim, and wait for that */
+#define QR_GFP_RESERVE 0x04u /* reclaim's own: may use all of the reserve */
 #define QR_GFP_ZERO    0x08u /* direct-mapped contents zeroed */
-#define QR_GFP_USER                                                            \
-	0x10u                /* for a mapped page: the port's direct-map
-				 bytes of the frame are released */
+#define QR_GFP_USER    0x10u /* for a mapped page: releases the home bytes */
 #define QR_GFP_NORETRY 0x20u /* one round of reclaim at most */
+#define QR_GFP_DMA32   0x40u /* below 4 GiB, see QR_PORT_DMA_ZONES */
+#define QR_GFP_DMA     0x80u /* below 16 MiB */
 
 #define QR_GFP_KERNEL QR_GFP_RECLAIM
 #define QR_GFP_PAGE   (QR_GFP_RECLAIM | QR_GFP_USER)
@@ -115,7 +119,8 @@ struct qr_frame_ops {
 };
 
 struct qr_frame_config {
-	uint64_t min_free_pages; /* 0: derived from the memory's size */
+	uint64_t min_free_pages; /* 0: derived from the memory's size. Never
+				    more than a quarter of it */
 };
 
 /* Counts of pages; a racy sum, exact when nothing runs. */
@@ -129,15 +134,18 @@ struct qr_frame_stat {
 	uint64_t meta; /* descriptors, bitmaps and boot allocations */
 	uint64_t balloon;
 	uint64_t kernel;
-	uint64_t user_peak;
+	uint64_t user_peak; /* to within 32 pages a CPU and zone */
 	uint64_t pool_peak;
 };
 
 struct qr_frames; /* frame_impl.h */
 
 /*
- * Makes the frame layer out of all that boot has left, with its own
- * descriptors taken from boot. -QR_ENOMEM: too little memory.
+ * Makes the frame layer out of all that boot has left, with its own tables
+ * taken from boot, which is sealed. config may be NULL. -QR_ENOMEM: no room
+ * for the tables; -QR_E2BIG: frame numbers that 32 bits don't hold;
+ * -QR_EINVAL: there is no direct map, or too many nodes. Boot is then as it
+ * was.
  */
 QR_MUST_CHECK int qr_frame_create(const struct qr_port *port,
     struct qr_boot *boot, const struct qr_frame_config *config,

@@ -208,7 +208,15 @@ struct qr_port {
 
 /* The MMU sets young and dirty bits in the page table's entries. Without it
  * the core learns of touches by making pages fault. */
-#define QR_PORT_HARDWARE_AD 1u
+#define QR_PORT_HARDWARE_AD 0x1u
+
+/* RAM that nobody has written yet reads as zeroes through the direct map. The
+ * core then leaves its large tables alone until they are used. */
+#define QR_PORT_ZEROED_RAM 0x2u
+
+/* There are devices that reach only the lowest 16 MiB or 4 GiB: frames below
+ * these limits are zones of their own, not to be used up by others. */
+#define QR_PORT_DMA_ZONES 0x4u
 
 /*
  * The one function that a port defines by name: a broken invariant was found;

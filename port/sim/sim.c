@@ -266,7 +266,8 @@ sim_create(const struct sim_config *config)
 	atomic_init(&sim->random_state, config->seed);
 	sim->port = (struct qr_port){ .ops = &sim_ops,
 		.ctx = sim,
-		.cpu_count = sim->config.cpus };
+		.cpu_count = sim->config.cpus,
+		.flags = QR_PORT_ZEROED_RAM };
 	if ((config->flags & SIM_NO_YOUNG_BIT) == 0)
 		sim->port.flags |= QR_PORT_HARDWARE_AD;
 	if (!config_is_sane(sim) || ram_init(sim) != 0 ||
