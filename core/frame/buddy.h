@@ -18,7 +18,9 @@
 
 struct qr_buddy_order {
 	uint64_t *level[QR_BUDDY_LEVELS_MAX]; /* [0] the blocks' bits */
+	uint64_t blocks;      /* whole blocks that the units make up (c) */
 	uint64_t free_blocks;
+	unsigned levels;      /* the highest is a single word (c) */
 };
 
 struct qr_buddy {
@@ -47,7 +49,8 @@ QR_MUST_CHECK int qr_buddy_alloc(struct qr_buddy *buddy, unsigned order,
     uint64_t *first);
 
 /* Gives back a block that is wholly taken, joining it with free buddies.
- * Returns the order of the block it ended up in. Panics on a double free. */
+ * Returns the order of the block it ended up in. Panics if part of it is free
+ * already, or if it is no block of this order. */
 unsigned qr_buddy_free(struct qr_buddy *buddy, uint64_t first, unsigned order);
 
 /* Gives back any range of taken units, as the fewest blocks. */
@@ -59,8 +62,8 @@ void qr_buddy_free_range(struct qr_buddy *buddy, uint64_t first,
 QR_MUST_CHECK int qr_buddy_take_range(struct qr_buddy *buddy, uint64_t first,
     uint64_t count);
 
-/* count consecutive units at least, aligned to 1 << align_order: a block
- * whose tail is given back at once. -QR_ENOMEM: there is none. */
+/* count consecutive units, aligned to 1 << align_order: a block whose tail is
+ * given back at once. -QR_ENOMEM: no free block is large enough. */
 QR_MUST_CHECK int qr_buddy_alloc_run(struct qr_buddy *buddy, uint64_t count,
     unsigned align_order, uint64_t *first);
 
