@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * credit.c: how many of its frames this process may use.
+ *
+ *     frames described = balloon + usable
+ *     usable           = credits − unmanaged
+ *
+ * Credits come from the ledger in steps, when the core runs short, and go
+ * back when others ask or when they lie idle. Unmanaged is what the process
+ * holds in RAM beside its frames: stacks, data, copied file pages, shared
+ * memory that it made. It can't be forbidden, so it is measured, and the
+ * balloon takes as much out of use.
+ *
+ *     unmanaged = RssAnon + RssShmem − frames that are resident − metadata
+ *
+ * where the metadata of the frames (their descriptors and bitmaps) is paid
+ * for as frames already, whether it has been touched or not.
+ */
+#include <errno.h>
+
+#include "helper.h"
+#include "ledger.h"
+#include "linux.h"
+#include "pager.h"
+#include "sys.h"
+
+/* Pages that a process takes at a time: 1 MiB. */
+#define CREDIT_STEP 256u
+
+/* Beside its metadata a process starts with so many: 4 MiB. */
+#define CREDIT_START 1024u
+
+/* Free frames that a process keeps when it gives back what lies idle, pages. */
+#define CREDIT_SLACK 512u
+
+/* A process with less than this share of the largest's credits asks it. */
+#define ASK_SHARE 2u
+
+/* How long one that has asked waits for the answer, in steps of 200 µs. */
+#define ASK_TURNS   10u
+#define ASK_TURN_NS 200000u
+
+/* The number behind name in /proc/self/status, in pages; its unit is KiB. */
+static uint64_t
+status_pages(const char *text, const char *name)
+{
+	for (const char *line = text; *line != '\0';) {
+		size_t i = 0;
+		while (name[i] != '\0' && line[i] == name[i])
+			i++;
+		if (name[i] == '\0') {
+			uint64_t kib = 0;
+			for (line += i; *line == ' ' || *line == '\t'; line++)
+				;
+			for (; *line >= '0' && *line <= '9'; line++)
+				kib = kib * 10 + (uint64_t)(*line - '0');
+			return kib / (QR_PAGE_SIZE / 1024);
+		}
+		while (*line != '\0' && *line != '\n')
+			line++;
+		if (*line == '\n')
+			line++;
+	}
+	return 0;
+}
+
+static uint64_t
+resident_pages(void)
+{
+	char text[2048];
+	long n = qr_sys4(SYS_pread64, qr_linux.status_fd, text,
+	    sizeof(text) - 1, 0L);
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	return status_pages(text, "RssAnon:") + status_pages(text, "RssShmem:");
+}
+
+static uint64_t
+unmanaged_now(const struct qr_machine_stat *stat)
+{
+	uint64_t known =
+	    stat->frames_user + stat->frames_home + stat->frames_meta_fixed;
+	uint64_t resident = resident_pages();
+	return resident > known ? resident - known : 0;
+}
+
+static void
+set_balloon(uint64_t credits, uint64_t unmanaged)
+{
+	uint64_t usable = credits > unmanaged ? credits - unmanaged : 0;
+	uint64_t target =
+	    qr_linux.frames > usable ? qr_linux.frames - usable : 0;
+	qr_machine_balloon(qr_linux.machine, target);
+}
+
+void
+credit_measure(void)
+{
+	struct qr_machine_stat stat;
+	qr_machine_stat(qr_linux.machine, &stat);
+	uint64_t unmanaged = unmanaged_now(&stat);
+	atomic_store(&qr_linux.unmanaged_pages, unmanaged);
+	if (unmanaged > atomic_load(&qr_linux.unmanaged_pages_peak))
+		atomic_store(&qr_linux.unmanaged_pages_peak, unmanaged);
+	struct ledger_slot *own = ledger_own();
+	uint64_t before = atomic_exchange(&own->unmanaged, unmanaged);
+	if (unmanaged > before)
+		ledger_take(own, unmanaged - before);
+	set_balloon(atomic_load(&own->credits), unmanaged);
+}
+
+int
+credit_start(void)
+{
+	struct qr_machine_stat stat;
+	qr_machine_stat(qr_linux.machine, &stat);
+	uint64_t want = stat.frames_meta_fixed + CREDIT_START;
+	struct ledger_slot *own = ledger_own();
+	uint64_t got = ledger_take(own, want);
+	for (unsigned turn = 0; got < want && turn < ASK_TURNS; turn++) {
+		ledger_ask_largest(want - got);
+		linux_port_ops.wait(NULL, &qr_linux.dead, 0, ASK_TURN_NS * 5);
+		got += ledger_take(own, want - got);
+	}
+	if (got < want)
+		return -ENOMEM;
+	credit_measure();
+	return 0;
+}
+
+/* Called by the core when it runs short, before it reclaims. */
+uint64_t
+linux_grant(void *ctx, uint64_t want)
+{
+	(void)ctx;
+	struct ledger_slot *own = ledger_own();
+	uint64_t step = want > CREDIT_STEP ? want : CREDIT_STEP;
+	uint64_t got = ledger_take(own, step);
+	if (got != 0 || !ledger_others_have(ASK_SHARE))
+		return got;
+	ledger_ask_largest(step);
+	for (unsigned turn = 0; got == 0 && turn < ASK_TURNS; turn++) {
+		linux_port_ops.wait(NULL, &qr_linux.dead, 0, ASK_TURN_NS);
+		got = ledger_take(own, step);
+	}
+	return got;
+}
+
+/* Gives pages back to the ledger, making them free first. */
+void
+credit_return(uint64_t pages)
+{
+	struct qr_machine_stat stat;
+	qr_machine_give(qr_linux.machine, pages);
+	qr_machine_stat(qr_linux.machine, &stat);
+	uint64_t reached =
+	    qr_machine_balloon(qr_linux.machine, stat.frames_balloon + pages);
+	if (reached > stat.frames_balloon)
+		ledger_give(ledger_own(), reached - stat.frames_balloon);
+}
+
+/* Gives back what has lain idle. */
+void
+credit_idle(void)
+{
+	struct qr_machine_stat stat;
+	qr_machine_stat(qr_linux.machine, &stat);
+	uint64_t keep = CREDIT_SLACK + stat.frames_user / 8;
+	if (stat.frames_free > keep + CREDIT_STEP)
+		credit_return(stat.frames_free - keep);
+}
+
+/*
+ * Credits for a fork's child: as many as this process uses. Where they can't
+ * be had, this process sends pages out until both fit.
+ */
+int
+credit_for_child(struct ledger_slot **child)
+{
+	struct ledger_slot *slot = ledger_slot_new();
+	if (slot == NULL)
+		return -EAGAIN;
+	for (;;) {
+		struct qr_machine_stat stat;
+		qr_machine_stat(qr_linux.machine, &stat);
+		uint64_t used = stat.frames_total - stat.frames_balloon -
+				stat.frames_free + CREDIT_SLACK +
+				atomic_load(&qr_linux.unmanaged_pages);
+		uint64_t have = atomic_load(&slot->credits);
+		if (have < used)
+			have += ledger_take(slot, used - have);
+		if (have >= used)
+			break;
+		uint64_t before = stat.frames_user;
+		credit_return((used - have + 1) / 2);
+		qr_machine_stat(qr_linux.machine, &stat);
+		if (stat.frames_user >= before) {
+			ledger_slot_free(slot);
+			return -ENOMEM;
+		}
+	}
+	*child = slot;
+	return 0;
+}
+
+void
+credit_tick(void)
+{
+	if (helper_runs())
+		return;
+	if (atomic_fetch_add_explicit(&qr_linux.faults, 1,
+		memory_order_relaxed) >= HELPER_FROM_PAGES / 4)
+		helper_wanted();
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fork.c: a process becomes two, each with its own machine.
+ *
+ * The kernel copies Quire's state along with everything else, so the child's
+ * machine is the parent's as it was at the fork. For that to be a consistent
+ * picture nobody may be inside the core at that moment [linux.2]. What the
+ * kernel does not copy is made anew before the child runs a line of its own:
+ * the userfaultfd (the inherited one would act on the parent's memory) and
+ * its registrations, without which a page that is out would read as zeros;
+ * the descriptors that name the process itself; the swap file, of which the
+ * child gets a copy; the ledger slot; the helper.
+ *
+ * Frames. After the fork both processes have every resident page, and both
+ * may come to need it for themselves, so the child's frames are credits too.
+ * They are taken before the fork. Where the budget has not so many left the
+ * parent makes room first, by sending its own pages out, since what is out
+ * costs the child little.
+ *
+ * Rejected: leaving the pages write-protected in both and charging copies as
+ * they happen (share groups): right for a parent that forks often and holds
+ * most of the budget; it needs counts of sharers in the ledger.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include "../../core/base/check.h"
+#include "helper.h"
+#include "ledger.h"
+#include "files.h"
+#include "linux.h"
+#include "pager.h"
+#include "report.h"
+#include "sys.h"
+
+/* What prepare leaves for parent and child; one thread forks at a time. */
+static struct {
+	int swap_copy;            /* the child's swap file, -1: none */
+	struct ledger_slot *slot; /* the child's, with its credits */
+	bool helper;              /* the parent had one */
+} fork_state;
+
+/* Between two looks at a thread that is inside: it may have been about to
+ * leave when it was told to wake us, ns. */
+#define OUTSIDE_LOOK_NS 1000000u
+
+static void
+wait_outside(void *self, struct qr_thread *thread)
+{
+	/* Sequentially consistent, against pager_enter. */
+	while (thread != self && atomic_load(&thread->inside) != 0)
+		linux_port_ops.wait(NULL, &thread->inside, 1, OUTSIDE_LOOK_NS);
+}
+
+static void
+let_in(void)
+{
+	atomic_store(&qr_linux.fork_wanted, 0);
+	linux_port_ops.wake(NULL, &qr_linux.fork_wanted, UINT32_MAX);
+}
+
+/* Takes the right to fork: one thread after the other. */
+static void
+fork_lock(struct qr_thread *thread)
+{
+	uint32_t expect = 0;
+	while (!atomic_compare_exchange_strong(&qr_linux.fork_wanted, &expect,
+	    thread->self)) {
+		linux_port_ops.wait(NULL, &qr_linux.fork_wanted, expect,
+		    UINT64_MAX);
+		expect = 0;
+	}
+}
+
+int
+pager_fork_prepare(struct qr_thread *thread)
+{
+	if (qr_linux.space == NULL)
+		return 0;
+	pager_enter(thread);
+	fork_state.slot = NULL;
+	int failed = credit_for_child(&fork_state.slot);
+	pager_leave(thread);
+	if (failed != 0)
+		return failed;
+	fork_state.helper = helper_runs();
+	helper_stop();
+	fork_lock(thread);
+	qr_thread_for_each(wait_outside, thread);
+	failed = swapfile_copy(&fork_state.swap_copy);
+	if (failed == 0)
+		return 0;
+	let_in();
+	if (fork_state.helper)
+		helper_wanted();
+	ledger_slot_free(fork_state.slot);
+	return -ENOMEM;
+}
+
+void
+pager_fork_parent(struct qr_thread *thread, long pid)
+{
+	(void)thread;
+	if (qr_linux.space == NULL)
+		return;
+	if (fork_state.swap_copy >= 0)
+		qr_sys1(SYS_close, fork_state.swap_copy);
+	if (pid < 0)
+		ledger_slot_free(fork_state.slot);
+	let_in();
+	if (fork_state.helper)
+		helper_wanted();
+}
+
+static void
+register_area(void *ctx, const struct qr_area_info *info)
+{
+	int *failed = ctx;
+	size_t size = info->end - info->start;
+	if (*failed != 0)
+		return;
+	*failed = mmu_register(info->start, size);
+}
+
+/* The areas whose pages a child does not get, or gets empty. */
+static void
+drop_unforked(void)
+{
+	struct qr_area_info area;
+	uintptr_t at = 0;
+	while (qr_space_query(qr_linux.space, at, &area) == 0) {
+		size_t size = area.end - area.start;
+		int failed = 0;
+		if ((area.flags & QR_MAP_DONTFORK) != 0)
+			failed = qr_space_unmap(qr_linux.space, area.start,
+			    size, QR_HOST_DONE);
+		else if ((area.flags & QR_MAP_WIPEONFORK) != 0)
+			failed = qr_space_advise(qr_linux.space, area.start,
+			    size, QR_ADVICE_DONTNEED, QR_HOST_DONE);
+		QR_ASSERT(failed == 0, "area 0x%lx not dropped: %d",
+		    (unsigned long)area.start, failed);
+		at = area.end;
+	}
+}
+
+static void
+child_descriptors(void)
+{
+	qr_sys1(SYS_close, qr_linux.uffd);
+	qr_linux.uffd = mmu_open();
+	if (qr_linux.uffd < 0)
+		linux_die("a fork's child could not open a userfaultfd", 125);
+	open_own_files();
+	int old = atomic_exchange(&qr_linux.swap_fd, fork_state.swap_copy);
+	if (old >= 0)
+		qr_sys1(SYS_close, old);
+}
+
+void
+pager_fork_child(struct qr_thread *thread)
+{
+	if (qr_linux.space == NULL)
+		return;
+	child_descriptors();
+	drop_unforked();
+	int failed = 0;
+	qr_space_for_each_area(qr_linux.space, register_area, &failed);
+	if (failed != 0)
+		linux_die("a fork's child could not register its memory", 125);
+	ledger_adopt(fork_state.slot);
+	report_forked();
+	atomic_store(&qr_linux.fork_wanted, 0);
+	pager_enter(thread);
+	struct qr_machine_stat stat;
+	credit_measure();
+	qr_machine_stat(qr_linux.machine, &stat);
+	pager_leave(thread);
+	if (stat.frames_user > HELPER_FROM_PAGES)
+		helper_wanted();
+}

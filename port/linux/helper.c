@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/* helper.c: the one thread of Quire's own in a process; see helper.h. */
+#include "helper.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <signal.h>
+#include <time.h>
+
+#include "ledger.h"
+#include "files.h"
+#include "linux.h"
+#include "pager.h"
+#include "sys.h"
+
+/* Set in the slot's `asked` to wake the helper for work at home. */
+#define HELPER_POKE ((uint32_t)1 << 31)
+
+/* Between two looks at what is not managed: short while memory is short. */
+#define PERIOD_SHORT_NS 5000000u
+#define PERIOD_LONG_NS  50000000u
+
+/* Turns of the long period between giving back what lies idle. */
+#define IDLE_TURNS 4u
+
+enum { HELPER_NONE, HELPER_RUNS, HELPER_STOPS };
+
+static struct {
+	_Atomic(uint32_t) state; /* HELPER_* */
+	_Atomic(uint32_t) tid;   /* 0 when it is gone: the kernel clears it */
+	_Atomic(uint32_t) balance_due;
+	struct qr_thread *thread;
+} helper;
+
+bool
+helper_runs(void)
+{
+	return atomic_load_explicit(&helper.state, memory_order_relaxed) !=
+	       HELPER_NONE;
+}
+
+static void
+helper_poke(void)
+{
+	struct ledger_slot *own = ledger_own();
+	atomic_fetch_or(&own->asked, HELPER_POKE);
+	qr_sys3(SYS_futex, &own->asked, (long)FUTEX_WAKE, 1L);
+}
+
+void
+linux_wake_reclaim(void *ctx)
+{
+	(void)ctx;
+	if (!helper_runs())
+		return;
+	if (atomic_exchange(&helper.balance_due, 1) == 0)
+		helper_poke();
+}
+
+static void
+helper_sleep(uint64_t period_ns)
+{
+	struct ledger_slot *own = ledger_own();
+	struct timespec timeout = { 0, (long)period_ns };
+	qr_sys4(SYS_futex, &own->asked, (long)FUTEX_WAIT, 0L, &timeout);
+}
+
+/* One round; returns how long to sleep after it. */
+static uint64_t
+helper_round(unsigned turn)
+{
+	struct ledger_slot *own = ledger_own();
+	uint32_t asked = atomic_exchange(&own->asked, 0) & ~HELPER_POKE;
+	pager_enter(helper.thread);
+	if (asked != 0)
+		credit_return(asked);
+	credit_measure();
+	if (atomic_exchange(&helper.balance_due, 0) != 0)
+		qr_machine_balance(qr_linux.machine);
+	if (turn % IDLE_TURNS == 0)
+		credit_idle();
+	struct qr_machine_stat stat;
+	qr_machine_stat(qr_linux.machine, &stat);
+	pager_leave(helper.thread);
+	bool plenty = ledger_free_pages() + stat.frames_free >
+		      ledger_get()->budget_pages / 4;
+	return plenty ? PERIOD_LONG_NS : PERIOD_SHORT_NS;
+}
+
+/* Keeps only Quire's descriptors in the helper's own table. */
+static void
+helper_descriptors(void)
+{
+	if (qr_sys1(SYS_unshare, (long)CLONE_FILES) != 0)
+		return;
+	int from = 0;
+	for (;;) {
+		int next = own_fd_after(from);
+		long last = next < 0 ? -1 : (long)next - 1;
+		if (next != from)
+			qr_sys3(SYS_close_range, (long)from,
+			    last < 0 ? (long)UINT32_MAX : last, 0L);
+		if (next < 0)
+			return;
+		from = next + 1;
+	}
+}
+
+static void
+helper_main(void *arg)
+{
+	(void)arg;
+	qr_thread_claim(helper.thread);
+	helper_descriptors();
+	for (unsigned turn = 0; atomic_load(&helper.state) == HELPER_RUNS;
+	     turn++)
+		helper_sleep(helper_round(turn));
+	qr_sys1(SYS_exit, 0L);
+}
+
+/* The kernel clears and wakes helper.tid when the thread is gone. */
+static long
+helper_spawn(void)
+{
+	const long args[5] = {
+		CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
+		    CLONE_THREAD | CLONE_SYSVSEM | CLONE_PARENT_SETTID |
+		    CLONE_CHILD_CLEARTID,
+		(long)qr_thread_stack_end(helper.thread),
+		QR_SYS_ARG(&helper.tid),
+		QR_SYS_ARG(&helper.tid),
+		0,
+	};
+	return qr_sys_clone(SYS_clone, args, helper_main, NULL);
+}
+
+static bool
+is_helper(const struct qr_thread *thread)
+{
+	return thread == helper.thread;
+}
+
+static void
+helper_discard(void)
+{
+	qr_thread_free(qr_thread_take(is_helper));
+	helper.thread = NULL;
+}
+
+void
+helper_wanted(void)
+{
+	uint32_t expect = HELPER_NONE;
+	if (qr_linux.space == NULL ||
+	    !atomic_compare_exchange_strong(&helper.state, &expect,
+		HELPER_RUNS))
+		return;
+	helper.thread = qr_thread_alloc();
+	if (helper.thread != NULL) {
+		qr_thread_begin(helper.thread);
+		uint64_t all = UINT64_MAX;
+		uint64_t old;
+		qr_sys4(SYS_rt_sigprocmask, (long)SIG_SETMASK, &all, &old, 8L);
+		long tid = helper_spawn();
+		qr_sys4(SYS_rt_sigprocmask, (long)SIG_SETMASK, &old, NULL, 8L);
+		if (tid > 0)
+			return;
+		helper_discard();
+	}
+	atomic_store(&helper.state, HELPER_NONE);
+}
+
+void
+helper_stop(void)
+{
+	uint32_t expect = HELPER_RUNS;
+	if (!atomic_compare_exchange_strong(&helper.state, &expect,
+		HELPER_STOPS))
+		return;
+	helper_poke();
+	for (;;) {
+		uint32_t tid = atomic_load(&helper.tid);
+		if (tid == 0)
+			break;
+		qr_sys4(SYS_futex, &helper.tid, (long)FUTEX_WAIT, tid, NULL);
+	}
+	helper_discard();
+	atomic_store(&helper.state, HELPER_NONE);
+}

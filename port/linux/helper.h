@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * helper.h: the one thread of Quire's own in a process.
+ *
+ * It does what can't wait for the program to fault: gives pages back to the
+ * tree when they are asked for (the program may sleep in epoll for hours),
+ * measures what is not managed, reclaims between the watermarks, ages. It is
+ * no thread of libc's: it has no TLS, every signal blocked, a Quire stack,
+ * and a descriptor table of its own with nothing but Quire's in it, so that
+ * no pipe of the program is held open by it.
+ */
+#ifndef QR_LINUX_HELPER_H
+#define QR_LINUX_HELPER_H
+
+#include <stdbool.h>
+
+/* Starts it if it does not run. Does nothing where a thread can't be had. */
+void helper_wanted(void);
+
+/* Ends it and waits until it is gone. */
+void helper_stop(void);
+
+bool helper_runs(void);
+
+/* There is background work: the port's wake_reclaim. */
+void linux_wake_reclaim(void *ctx);
+
+#endif

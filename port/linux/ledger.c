@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/* ledger.c: one budget for a tree of processes; see ledger.h. */
+#include "ledger.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sys/mman.h>
+
+#include "files.h"
+#include "linux.h"
+#include "sys.h"
+
+static struct {
+	struct ledger *map;
+	struct ledger_slot *own;
+	int fd;
+} ledger = { .fd = -1 };
+
+/* Value of pid while a slot is made for a child that is not there yet. */
+#define SLOT_COMING UINT32_MAX
+
+static uint32_t
+slot_index(const struct ledger_slot *slot)
+{
+	return (uint32_t)(slot - ledger.map->slots);
+}
+
+static long
+slot_lock(const struct ledger_slot *slot, int command, struct flock *lock)
+{
+	*lock = (struct flock){
+		.l_type = F_WRLCK,
+		.l_whence = SEEK_SET,
+		.l_start = slot_index(slot),
+		.l_len = 1,
+	};
+	return qr_sys3(SYS_fcntl, ledger.fd, command, lock);
+}
+
+static void
+slot_claim(struct ledger_slot *slot)
+{
+	struct flock lock;
+	slot_lock(slot, F_SETLK, &lock);
+	atomic_store(&slot->pid, (uint32_t)qr_sys0(SYS_getpid));
+	ledger.own = slot;
+	atomic_fetch_add(&ledger.map->totals.processes, 1);
+}
+
+static int
+ledger_map(int fd)
+{
+	long map = qr_sys6(SYS_mmap, 0, sizeof(struct ledger),
+	    PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (qr_sys_failed(map))
+		return (int)map;
+	ledger.map = (struct ledger *)map;
+	ledger.fd = fd_hide(fd);
+	return 0;
+}
+
+static int
+ledger_make(uint64_t budget_pages)
+{
+	long fd = qr_sys2(SYS_memfd_create, "quire-ledger", MFD_CLOEXEC);
+	if (fd < 0)
+		return (int)fd;
+	long failed = qr_sys2(SYS_ftruncate, fd, sizeof(struct ledger));
+	if (failed == 0)
+		failed = ledger_map((int)fd);
+	if (failed != 0) {
+		qr_sys1(SYS_close, fd);
+		return (int)failed;
+	}
+	ledger.map->budget_pages = budget_pages;
+	ledger.map->slot_bytes = sizeof(struct ledger_slot);
+	ledger.map->magic = LEDGER_MAGIC;
+	return 0;
+}
+
+/* The slot that the image before this one had in the same process. */
+static struct ledger_slot *
+slot_of(uint32_t pid)
+{
+	for (unsigned i = 0; i < LEDGER_SLOTS; i++) {
+		if (atomic_load(&ledger.map->slots[i].pid) == pid)
+			return &ledger.map->slots[i];
+	}
+	return NULL;
+}
+
+int
+ledger_open(int fd, uint64_t budget_pages)
+{
+	int failed = fd < 0 ? ledger_make(budget_pages) : ledger_map(fd);
+	if (failed != 0)
+		return failed;
+	if (ledger.map->magic != LEDGER_MAGIC ||
+	    ledger.map->slot_bytes != sizeof(struct ledger_slot))
+		return -EPROTO;
+	struct ledger_slot *slot = slot_of((uint32_t)qr_sys0(SYS_getpid));
+	if (slot == NULL)
+		slot = ledger_slot_new();
+	if (slot == NULL)
+		return -EAGAIN;
+	atomic_store(&slot->credits, 0);
+	slot_claim(slot);
+	return 0;
+}
+
+int
+ledger_fd(void)
+{
+	return ledger.fd;
+}
+
+struct ledger *
+ledger_get(void)
+{
+	return ledger.map;
+}
+
+struct ledger_slot *
+ledger_own(void)
+{
+	return ledger.own;
+}
+
+static uint64_t
+credits_sum(void)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < LEDGER_SLOTS; i++)
+		sum += atomic_load(&ledger.map->slots[i].credits);
+	return sum;
+}
+
+static void
+note_peak(uint64_t sum)
+{
+	uint64_t peak = atomic_load(&ledger.map->totals.used_peak);
+	while (sum > peak &&
+	       !atomic_compare_exchange_weak(&ledger.map->totals.used_peak,
+		   &peak, sum))
+		;
+}
+
+uint64_t
+ledger_free_pages(void)
+{
+	uint64_t sum = credits_sum();
+	uint64_t budget = ledger.map->budget_pages;
+	return sum < budget ? budget - sum : 0;
+}
+
+/* [ledger.1] */
+static uint64_t
+take_once(struct ledger_slot *slot, uint64_t want)
+{
+	uint64_t room = ledger_free_pages();
+	uint64_t take = want < room ? want : room;
+	if (take == 0)
+		return 0;
+	atomic_fetch_add(&slot->credits, take);
+	uint64_t sum = credits_sum();
+	if (sum <= ledger.map->budget_pages) {
+		note_peak(sum);
+		return take;
+	}
+	atomic_fetch_sub(&slot->credits, take);
+	return 0;
+}
+
+uint64_t
+ledger_take(struct ledger_slot *slot, uint64_t want)
+{
+	uint64_t took = take_once(slot, want);
+	if (took != 0)
+		return took;
+	ledger_reap();
+	return take_once(slot, want);
+}
+
+void
+ledger_give(struct ledger_slot *slot, uint64_t pages)
+{
+	atomic_fetch_sub(&slot->credits, pages);
+}
+
+struct ledger_slot *
+ledger_slot_new(void)
+{
+	ledger_reap();
+	for (unsigned i = 0; i < LEDGER_SLOTS; i++) {
+		struct ledger_slot *slot = &ledger.map->slots[i];
+		uint32_t expect = 0;
+		if (atomic_compare_exchange_strong(&slot->pid, &expect,
+			SLOT_COMING)) {
+			atomic_store(&slot->asked, 0);
+			atomic_store(&slot->unmanaged, 0);
+			return slot;
+		}
+	}
+	return NULL;
+}
+
+void
+ledger_slot_free(struct ledger_slot *slot)
+{
+	if (slot == NULL)
+		return;
+	atomic_store(&slot->credits, 0);
+	atomic_store(&slot->pid, 0);
+}
+
+void
+ledger_adopt(struct ledger_slot *slot)
+{
+	slot_claim(slot);
+}
+
+bool
+ledger_ask_largest(uint64_t pages)
+{
+	struct ledger_slot *largest = NULL;
+	uint64_t most = atomic_load(&ledger.own->credits);
+	for (unsigned i = 0; i < LEDGER_SLOTS; i++) {
+		struct ledger_slot *slot = &ledger.map->slots[i];
+		uint64_t credits = atomic_load(&slot->credits);
+		if (slot != ledger.own && credits > most) {
+			most = credits;
+			largest = slot;
+		}
+	}
+	if (largest == NULL)
+		return false;
+	atomic_fetch_add(&largest->asked, (uint32_t)pages);
+	qr_sys3(SYS_futex, &largest->asked, (long)FUTEX_WAKE, 1L);
+	return true;
+}
+
+/* [ledger.2] A slot that is being made for a child has no lock yet; the
+ * process that makes it is alive, or its own slot is cleared first and this
+ * one at the next look after the child has it. */
+void
+ledger_reap(void)
+{
+	for (unsigned i = 0; i < LEDGER_SLOTS; i++) {
+		struct ledger_slot *slot = &ledger.map->slots[i];
+		uint32_t pid = atomic_load(&slot->pid);
+		if (pid == 0 || pid == SLOT_COMING || slot == ledger.own)
+			continue;
+		struct flock lock;
+		if (slot_lock(slot, F_GETLK, &lock) == 0 &&
+		    lock.l_type == F_UNLCK &&
+		    atomic_compare_exchange_strong(&slot->pid, &pid,
+			SLOT_COMING)) {
+			atomic_store(&slot->credits, 0);
+			atomic_store(&slot->pid, 0);
+		}
+	}
+}
+
+void
+ledger_close_old(int fd)
+{
+	/* Closing any descriptor of a file drops the process's locks on it. */
+	int old = ledger.fd;
+	ledger.fd = fd;
+	qr_sys1(SYS_close, old);
+	struct flock lock;
+	slot_lock(ledger.own, F_SETLK, &lock);
+}
+
+bool
+ledger_others_have(unsigned times)
+{
+	uint64_t own = atomic_load(&ledger.own->credits);
+	for (unsigned i = 0; i < LEDGER_SLOTS; i++) {
+		const struct ledger_slot *slot = &ledger.map->slots[i];
+		if (atomic_load(&slot->credits) / times > own)
+			return true;
+	}
+	return false;
+}

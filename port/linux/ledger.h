@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ledger.h: one budget for a tree of processes.
+ *
+ * A memfd that every managed process of the tree maps. It has no locks:
+ * single words, changed atomically. A process owns one slot and may use as
+ * many frames as the slot's credits say; it raises its own credits first and
+ * takes that back if the sum of all then exceeds the budget, so two at once
+ * may both be refused but never both be served [ledger.1]. A slot's owner
+ * holds a write lock on the slot's byte of the file; the kernel drops it when
+ * the owner dies, however that comes about, and whoever finds a slot without
+ * its lock clears it, which gives its credits back [ledger.2].
+ */
+#ifndef QR_LINUX_LEDGER_H
+#define QR_LINUX_LEDGER_H
+
+#include <stdatomic.h>
+
+#include <qr/machine.h>
+
+#define LEDGER_SLOTS 1000u
+#define LEDGER_MAGIC 0x31657269u /* "ire1" */
+
+struct ledger_slot {
+	_Atomic(uint32_t) pid;       /* 0: free */
+	_Atomic(uint32_t) asked;     /* pages others want back; its helper
+				       sleeps on this word */
+	_Atomic(uint64_t) credits;   /* pages */
+	_Atomic(uint64_t) unmanaged; /* pages, at the last look */
+};
+
+/* What the whole tree did; added to by each process as it ends. */
+struct ledger_totals {
+	_Atomic(uint64_t) processes;    /* managed, ever */
+	_Atomic(uint64_t) unmanageable; /* run without Quire */
+	_Atomic(uint64_t) first_touch;
+	_Atomic(uint64_t) from_pool;
+	_Atomic(uint64_t) from_device;
+	_Atomic(uint64_t) pages_out;
+	_Atomic(uint64_t) pages_out_zero;
+	_Atomic(uint64_t) written_back;
+	_Atomic(uint64_t) stored_peak; /* most pages out in one process */
+	_Atomic(uint64_t) io_errors;
+	_Atomic(uint64_t) used_peak; /* most credits in use in the tree */
+};
+
+struct ledger {
+	uint32_t magic;
+	uint32_t slot_bytes; /* sizeof(struct ledger_slot) */
+	uint64_t budget_pages;
+	struct ledger_totals totals;
+	struct ledger_slot slots[LEDGER_SLOTS];
+};
+
+/* Maps the ledger at fd, or makes one if fd is -1, and takes a slot in it.
+ * 0 or -errno. */
+int ledger_open(int fd, uint64_t budget_pages);
+
+/* Its descriptor, and this process's slot. */
+int ledger_fd(void);
+void ledger_close_old(int fd); /* fd takes the old one's place */
+struct ledger *ledger_get(void);
+struct ledger_slot *ledger_own(void);
+
+/* Up to want pages more for a slot; returns how many. */
+uint64_t ledger_take(struct ledger_slot *slot, uint64_t want);
+void ledger_give(struct ledger_slot *slot, uint64_t pages);
+uint64_t ledger_free_pages(void);
+
+/* A slot for a child that is about to be: NULL, there is none. It becomes
+ * the caller's own by ledger_adopt. */
+struct ledger_slot *ledger_slot_new(void);
+void ledger_slot_free(struct ledger_slot *slot);
+void ledger_adopt(struct ledger_slot *slot);
+
+/* Whether some process has more than so many times this one's credits. */
+bool ledger_others_have(unsigned times);
+
+/* Asks the process with the most credits, if that is not this one, to give
+ * pages back. False: nobody to ask. */
+bool ledger_ask_largest(uint64_t pages);
+
+/* Clears the slots whose owners are gone. */
+void ledger_reap(void);
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * linux.h: the state of Quire in one process, shared by the files of this
+ * folder. The essay is in pager.c.
+ */
+#ifndef QR_LINUX_H
+#define QR_LINUX_H
+
+#include <stdatomic.h>
+
+#include <qr/machine.h>
+
+#include "config.h"
+#include "thread.h"
+
+/* CPUs that the core is told of: enough that threads rarely meet. */
+#define QR_LINUX_CPUS_MAX 8u
+
+struct qr_linux {
+	/* Set up once by start.c, then constant. (c) */
+	struct qr_port port;
+	struct qr_machine *machine;
+	struct qr_space *space;
+	struct qr_linux_config config;
+	uint64_t frames;       /* frames described: the budget in pages, and
+				   with an outside pool that much more */
+	unsigned char *home;   /* direct map: frame n at home + n pages */
+	unsigned char *stages; /* a staging window for each CPU */
+	unsigned char *zeros;  /* QR_STAGE_PAGES pages, never written */
+	uint64_t start_ns;     /* when this process came under Quire */
+
+	/* Descriptors; renewed in a fork's child. */
+	int uffd;                     /* registers every managed area */
+	int mem_fd;                   /* /proc/self/mem, -1: not to be had */
+	int status_fd;                /* /proc/self/status */
+	_Atomic(int) swap_fd;         /* -1: no swap file */
+	_Atomic(uint64_t) swap_pages; /* its size now, pages */
+
+	/* Entry into the core; see pager.c. */
+	_Atomic(uint32_t) fork_wanted; /* self() of the thread that forks */
+	_Atomic(uint32_t) dead;        /* the process is beyond help */
+
+	_Atomic(uint32_t) faults; /* since the start, inexact */
+
+	/* The program's break. (space lock) */
+	uintptr_t brk_start;
+	uintptr_t brk_end;
+	bool lock_future; /* mlockall(MCL_FUTURE) */
+
+	/* Memory that Quire does not manage; see credit.c. */
+	_Atomic(uint64_t) unmanaged_pages; /* at the last look */
+	_Atomic(uint64_t) unmanaged_pages_peak;
+};
+
+extern struct qr_linux qr_linux;
+
+/* The port's callbacks, by file. port.c */
+extern const struct qr_port_ops linux_port_ops;
+
+/* mmu.c */
+int mmu_open(void);
+int mmu_register(uintptr_t start, size_t size_bytes);
+int mmu_unregister(uintptr_t start, size_t size_bytes);
+int linux_mm_create(void *ctx, qr_pfn_t root, uint32_t tag, void **mm);
+void linux_mm_destroy(void *ctx, void *mm);
+int linux_mmu_map(void *ctx, void *mm, unsigned cpu,
+    const struct qr_map_run *run);
+int linux_mmu_freeze(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end);
+void linux_mmu_thaw(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end);
+int linux_mmu_drop(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end);
+int linux_mmu_protect(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end,
+    unsigned prot);
+const void *linux_mmu_peek(void *ctx, void *mm, unsigned cpu,
+    qr_vaddr_t address, qr_pfn_t frame);
+
+/* swapfile.c */
+int swapfile_open(const struct qr_linux_config *config);
+uint64_t linux_swap_size(void *ctx);
+int linux_swap_read(void *ctx, uint64_t slot, void *data, size_t count);
+int linux_swap_write(void *ctx, uint64_t slot, const void *data, size_t count);
+void linux_swap_trim(void *ctx, uint64_t slot, size_t count);
+int swapfile_copy(int *copy); /* for a fork's child */
+
+/* pager.c: entering and leaving the core. */
+void pager_enter(struct qr_thread *thread);
+void pager_leave(struct qr_thread *thread);
+
+/* credit.c: what of the budget this process may use. */
+struct ledger_slot;
+int credit_start(void);
+void credit_measure(void); /* look at the unmanaged memory, set the balloon */
+void credit_return(uint64_t pages);
+void credit_idle(void);
+int credit_for_child(struct ledger_slot **child);
+void credit_tick(void);
+uint64_t linux_grant(void *ctx, uint64_t want);
+
+/* A process with more pages of its own than this, 4 MiB, has a helper. */
+#define HELPER_FROM_PAGES 1024u
+
+/* mapping.c: takes a mapping that is there already under management. */
+int mapping_manage(uintptr_t start, size_t size, int prot);
+
+/* report.c */
+QR_NORETURN void linux_die(const char *what, int status);
+bool linux_oom(void *ctx, void *mm, const struct qr_oom_report *report);
+
+/* port.c: monotonic, ns. */
+uint64_t linux_clock(void *ctx);
+
+#endif

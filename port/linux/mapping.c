@@ -1,0 +1,607 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mapping.c: the program's calls that change or ask about mappings.
+ *
+ * Each is made of the host first and then told to the core, with the space
+ * held exclusively over both, so that no fault and no eviction sees the one
+ * without the other. The host judges the arguments; what it refuses has not
+ * happened. The core's part can then fail only for want of memory for its own
+ * records, which ends the process if it can't be undone.
+ *
+ * Only private anonymous mappings are managed. Whatever else is mapped is the
+ * host's alone; it matters here only when it replaces something managed.
+ *
+ *   [linux.4] every area of the space is registered with the userfaultfd and
+ *             is a private anonymous mapping of the host.
+ */
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include "../../core/base/bits.h"
+#include "../../core/base/check.h"
+#include "files.h"
+#include "linux.h"
+#include "pager.h"
+#include "sys.h"
+#include "uapi.h"
+
+/* Bytes of mincore's answer computed at a time. */
+#define MINCORE_STEP 256u
+
+static long
+host_call(long number, const long a[6])
+{
+	return qr_sys6(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+static uintptr_t
+page_up(uintptr_t n)
+{
+	return (n + QR_PAGE_SIZE - 1) & ~(QR_PAGE_SIZE - 1);
+}
+
+/* Whether [start, start + size) can be a range of pages at all. */
+static bool
+range_is_sane(uintptr_t start, size_t size)
+{
+	return (start & (QR_PAGE_SIZE - 1)) == 0 && size != 0 &&
+	       start + page_up(size) > start;
+}
+
+/*
+ * What is managed in [start, end), one piece after the other: stores the
+ * next piece at or after *at and returns true. Space locked.
+ */
+static bool
+managed_next(uintptr_t *at, uintptr_t end, struct qr_area_info *piece)
+{
+	if (*at >= end || qr_space_query(qr_linux.space, *at, piece) != 0 ||
+	    piece->start >= end)
+		return false;
+	if (piece->start < *at)
+		piece->start = *at;
+	if (piece->end > end)
+		piece->end = end;
+	*at = piece->end;
+	return true;
+}
+
+static bool
+managed_touches(uintptr_t start, uintptr_t end)
+{
+	struct qr_area_info piece;
+	return managed_next(&start, end, &piece);
+}
+
+/* The host has replaced or removed the range: nothing of it is managed any
+ * more. Space locked. */
+static void
+forget(uintptr_t start, size_t size)
+{
+	if (!managed_touches(start, start + size))
+		return;
+	int failed = qr_space_unmap(qr_linux.space, start, size, QR_HOST_DONE);
+	if (failed != 0)
+		linux_die("no memory left to record an unmapping", 137);
+}
+
+/* A fresh private anonymous mapping of the host becomes managed. Space
+ * locked. 0 or -errno; then it is not. */
+static int
+manage(uintptr_t start, size_t size, int prot, unsigned flags)
+{
+	struct qr_map_request request = {
+		.address = start,
+		.size_bytes = size,
+		.prot = (unsigned)prot &
+			(QR_PROT_READ | QR_PROT_WRITE | QR_PROT_EXEC),
+		.flags = flags | QR_MAP_NOREPLACE,
+	};
+	qr_vaddr_t address;
+	int failed = qr_space_map(qr_linux.space, &request, &address);
+	if (failed != 0)
+		return failed;
+	failed = mmu_register(start, size);
+	if (failed != 0)
+		forget(start, size);
+	return failed;
+}
+
+int
+mapping_manage(uintptr_t start, size_t size, int prot)
+{
+	qr_space_lock(qr_linux.space);
+	int failed = manage(start, size, prot, 0);
+	qr_space_unlock(qr_linux.space);
+	return failed;
+}
+
+/* Brings the managed part of a range in, as far as memory goes. */
+static void
+populate(uintptr_t start, size_t size)
+{
+	int failed =
+	    qr_space_advise(qr_linux.space, start, size, QR_ADVICE_WILLNEED, 0);
+	(void)failed; /* a hint: what is not in now comes with its fault */
+}
+
+/* --- mmap, munmap --- */
+
+static bool
+mmap_is_managed(int flags)
+{
+	return (flags & MAP_TYPE) == MAP_PRIVATE &&
+	       (flags & MAP_ANONYMOUS) != 0 &&
+	       (flags & (MAP_HUGETLB | MAP_GROWSDOWN | MAP_STACK)) == 0;
+}
+
+static unsigned
+mmap_core_flags(int flags)
+{
+	unsigned core = 0;
+	if ((flags & MAP_NORESERVE) != 0)
+		core |= QR_MAP_NORESERVE;
+	if ((flags & MAP_LOCKED) != 0 || qr_linux.lock_future)
+		core |= QR_MAP_LOCKED;
+	return core;
+}
+
+static long
+call_mmap(const long a[6])
+{
+	int prot = (int)a[2];
+	int flags = (int)a[3];
+	size_t size = page_up((size_t)a[1]);
+	bool managed = mmap_is_managed(flags);
+	bool fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) == MAP_FIXED;
+	if (!managed && !fixed)
+		return host_call(SYS_mmap, a);
+	long host_flags = flags;
+	if (managed)
+		host_flags &= ~(long)(MAP_POPULATE | MAP_LOCKED);
+
+	qr_space_lock(qr_linux.space);
+	long result =
+	    qr_sys6(SYS_mmap, a[0], a[1], a[2], host_flags, a[4], a[5]);
+	if (qr_sys_failed(result))
+		goto out;
+	if (fixed)
+		forget((uintptr_t)result, size);
+	if (managed && manage((uintptr_t)result, size, prot,
+			   mmap_core_flags(flags)) == -ENOMEM) {
+		qr_sys2(SYS_munmap, result, size);
+		result = -ENOMEM;
+	}
+out:
+	qr_space_unlock(qr_linux.space);
+	if (managed && !qr_sys_failed(result) &&
+	    ((flags & (MAP_POPULATE | MAP_LOCKED)) != 0 ||
+		qr_linux.lock_future))
+		populate((uintptr_t)result, size);
+	return result;
+}
+
+static long
+call_munmap(const long a[6])
+{
+	qr_space_lock(qr_linux.space);
+	long result = host_call(SYS_munmap, a);
+	if (result == 0)
+		forget((uintptr_t)a[0], page_up((size_t)a[1]));
+	qr_space_unlock(qr_linux.space);
+	return result;
+}
+
+/* --- mprotect --- */
+
+static void
+protect_managed(uintptr_t start, uintptr_t end, unsigned prot, bool host_done)
+{
+	struct qr_area_info piece;
+	while (managed_next(&start, end, &piece)) {
+		size_t size = piece.end - piece.start;
+		if (!host_done &&
+		    qr_sys3(SYS_mprotect, piece.start, size, prot) != 0)
+			continue;
+		int failed = qr_space_protect(qr_linux.space, piece.start, size,
+		    prot, QR_HOST_DONE);
+		if (failed != 0)
+			linux_die("no memory left to record a protection", 137);
+	}
+}
+
+/*
+ * Where the host finds a hole it has changed what lies before it and says
+ * ENOMEM. How far it came is not known, so then each managed piece is changed
+ * by itself, those behind the hole too.
+ */
+static long
+call_mprotect(long number, const long a[6])
+{
+	uintptr_t start = (uintptr_t)a[0];
+	size_t size = page_up((size_t)a[1]);
+	unsigned prot =
+	    (unsigned)a[2] & (QR_PROT_READ | QR_PROT_WRITE | QR_PROT_EXEC);
+	qr_space_lock(qr_linux.space);
+	long result = host_call(number, a);
+	if (result == 0)
+		protect_managed(start, start + size, prot, true);
+	else if (result == -ENOMEM && range_is_sane(start, size))
+		protect_managed(start, start + size, prot, false);
+	qr_space_unlock(qr_linux.space);
+	return result;
+}
+
+/* --- mremap --- */
+
+/*
+ * After the host has moved or resized a managed mapping: the pages that the
+ * core knows move along, what is new is managed, and all of it is registered
+ * again, because a moved mapping is not.
+ */
+static long
+remap_follow(uintptr_t from, size_t from_size, uintptr_t to, size_t to_size,
+    const struct qr_area_info *area, int flags)
+{
+	struct qr_space *space = qr_linux.space;
+	size_t kept = from_size < to_size ? from_size : to_size;
+	unsigned keep_flags =
+	    area->flags & (QR_MAP_NORESERVE | QR_MAP_LOCKED | QR_MAP_DONTFORK |
+			      QR_MAP_WIPEONFORK);
+	int failed = 0;
+	if (to != from) {
+		forget(to, to_size);
+		failed = qr_space_move(space, from, kept, to, QR_HOST_DONE);
+		if (failed == 0)
+			failed = mmu_register(to, kept);
+	}
+	if (failed == 0 && to_size < from_size)
+		forget(from + to_size, from_size - to_size);
+	if (failed == 0 && to_size > from_size)
+		failed = manage(to + from_size, to_size - from_size,
+		    (int)area->prot, keep_flags);
+	if (failed == 0 && to != from && (flags & MREMAP_DONTUNMAP) != 0)
+		failed = manage(from, from_size, (int)area->prot, keep_flags);
+	if (failed != 0)
+		linux_die("no memory left to record a remapping", 137);
+	return (long)to;
+}
+
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+
+static long
+call_mremap(const long a[6])
+{
+	uintptr_t from = (uintptr_t)a[0];
+	size_t from_size = page_up((size_t)a[1]);
+	size_t to_size = page_up((size_t)a[2]);
+	int flags = (int)a[3];
+	struct qr_area_info area;
+
+	qr_space_lock(qr_linux.space);
+	bool managed = from_size != 0 &&
+		       qr_space_query(qr_linux.space, from, &area) == 0 &&
+		       area.start <= from;
+	long result = host_call(SYS_mremap, a);
+	if (qr_sys_failed(result))
+		goto out;
+	if (managed)
+		result = remap_follow(from, from_size, (uintptr_t)result,
+		    to_size, &area, flags);
+	else if ((flags & MREMAP_FIXED) != 0)
+		forget((uintptr_t)result, to_size);
+out:
+	qr_space_unlock(qr_linux.space);
+	return result;
+}
+
+/* --- brk --- */
+
+static long
+call_brk(const long a[6])
+{
+	uintptr_t want = (uintptr_t)a[0];
+	if (want < qr_linux.brk_start)
+		return qr_sys1(SYS_brk, 0L);
+	qr_space_lock(qr_linux.space);
+	uintptr_t from = page_up(qr_linux.brk_end);
+	long result = qr_sys1(SYS_brk, want);
+	uintptr_t to = page_up((uintptr_t)result);
+	if (to > from &&
+	    manage(from, to - from, PROT_READ | PROT_WRITE, 0) == -ENOMEM)
+		result = qr_sys1(SYS_brk, qr_linux.brk_end);
+	else if (to < from)
+		forget(to, from - to);
+	qr_linux.brk_end = (uintptr_t)result;
+	qr_space_unlock(qr_linux.space);
+	return result;
+}
+
+/* --- madvise --- */
+
+static int
+advice_of(int advice)
+{
+	switch (advice) {
+	case MADV_DONTNEED:
+		return QR_ADVICE_DONTNEED;
+	case MADV_FREE:
+		return QR_ADVICE_FREE;
+	case MADV_DONTFORK:
+		return QR_ADVICE_DONTFORK;
+	case MADV_DOFORK:
+		return QR_ADVICE_DOFORK;
+	case MADV_WIPEONFORK:
+		return QR_ADVICE_WIPEONFORK;
+	case MADV_KEEPONFORK:
+		return QR_ADVICE_KEEPONFORK;
+	default:
+		return -1;
+	}
+}
+
+/* Advice that changes contents or what a fork does: the host follows it for
+ * all of the range (MADV_FREE as MADV_DONTNEED where it is managed, because
+ * a page that the host frees later would vanish from under the core). */
+static long
+advise_state(const long a[6], enum qr_advice advice)
+{
+	uintptr_t start = (uintptr_t)a[0];
+	uintptr_t end = start + page_up((size_t)a[1]);
+	struct qr_area_info piece;
+	qr_space_lock(qr_linux.space);
+	long result = host_call(SYS_madvise, a);
+	if (result != 0 && result != -ENOMEM)
+		end = start; /* refused: nothing has changed */
+	while (managed_next(&start, end, &piece)) {
+		size_t size = piece.end - piece.start;
+		if (advice == QR_ADVICE_FREE)
+			qr_sys3(SYS_madvise, piece.start, size, MADV_DONTNEED);
+		int failed = qr_space_advise(qr_linux.space, piece.start, size,
+		    advice, QR_HOST_DONE);
+		if (failed != 0)
+			linux_die("no memory left to record an advice", 137);
+	}
+	qr_space_unlock(qr_linux.space);
+	return result;
+}
+
+/* Advice that is only about speed, or asks for huge or merged pages, which
+ * managed memory does not have: true where the host need not hear it. */
+static bool
+advise_hint(uintptr_t start, size_t size, int advice)
+{
+	qr_space_lock(qr_linux.space);
+	bool managed = managed_touches(start, start + size);
+	qr_space_unlock(qr_linux.space);
+	if (!managed)
+		return false;
+	int core = -1;
+	if (advice == MADV_COLD)
+		core = QR_ADVICE_COLD;
+	else if (advice == MADV_PAGEOUT)
+		core = QR_ADVICE_PAGEOUT;
+	else if (advice == MADV_WILLNEED)
+		core = QR_ADVICE_WILLNEED;
+	if (core >= 0 && qr_space_advise(qr_linux.space, start, size,
+			     (enum qr_advice)core, 0) != 0)
+		return true; /* a hint that could not be followed */
+	return true;
+}
+
+static long
+advise_populate(uintptr_t start, size_t size, unsigned access)
+{
+	uintptr_t end = start + size;
+	for (uintptr_t page = start; page < end; page += QR_PAGE_SIZE) {
+		struct qr_area_info area;
+		qr_space_lock(qr_linux.space);
+		bool managed =
+		    qr_space_query(qr_linux.space, page, &area) == 0 &&
+		    area.start <= page;
+		qr_space_unlock(qr_linux.space);
+		long failed =
+		    managed
+			? qr_space_fault(qr_linux.space, page, access)
+			: qr_sys3(SYS_madvise, page, QR_PAGE_SIZE,
+			      access == QR_ACCESS_WRITE ? MADV_POPULATE_WRITE
+							: MADV_POPULATE_READ);
+		if (failed != 0)
+			return failed;
+	}
+	return 0;
+}
+
+static long
+call_madvise(const long a[6])
+{
+	uintptr_t start = (uintptr_t)a[0];
+	size_t size = page_up((size_t)a[1]);
+	int advice = (int)a[2];
+	if (!range_is_sane(start, size))
+		return host_call(SYS_madvise, a);
+	int state = advice_of(advice);
+	if (state >= 0)
+		return advise_state(a, (enum qr_advice)state);
+	switch (advice) {
+	case MADV_POPULATE_READ:
+		return advise_populate(start, size, QR_ACCESS_READ);
+	case MADV_POPULATE_WRITE:
+		return advise_populate(start, size, QR_ACCESS_WRITE);
+	case MADV_COLD:
+	case MADV_PAGEOUT:
+	case MADV_WILLNEED:
+	case MADV_HUGEPAGE:
+	case MADV_MERGEABLE:
+	case MADV_COLLAPSE:
+		if (advise_hint(start, size, advice))
+			return 0;
+		break;
+	default:
+		break;
+	}
+	return host_call(SYS_madvise, a);
+}
+
+/* --- mlock, mincore --- */
+
+/*
+ * Locked pages are the core's to keep: a host lock would be refused for
+ * pages that are out and forbid MADV_DONTNEED later. What is not managed is
+ * locked by the host.
+ */
+static long
+lock_range(uintptr_t start, uintptr_t end, long number, long flags)
+{
+	bool lock = number != SYS_munlock;
+	uintptr_t at = start;
+	long result = 0;
+	struct qr_area_info piece;
+	qr_space_lock(qr_linux.space);
+	while (result == 0 && at < end) {
+		uintptr_t gap = at;
+		bool found = managed_next(&at, end, &piece);
+		uintptr_t gap_end = found ? piece.start : end;
+		if (gap < gap_end)
+			result = qr_sys3(number, gap, gap_end - gap, flags);
+		if (found && result == 0)
+			result = qr_space_advise(qr_linux.space, piece.start,
+			    piece.end - piece.start,
+			    lock ? QR_ADVICE_LOCK : QR_ADVICE_UNLOCK, 0);
+		if (!found)
+			break;
+	}
+	qr_space_unlock(qr_linux.space);
+	return result;
+}
+
+static long
+call_mlock(long number, const long a[6])
+{
+	uintptr_t start = (uintptr_t)a[0] & ~(QR_PAGE_SIZE - 1);
+	uintptr_t end = page_up((uintptr_t)a[0] + (size_t)a[1]);
+	if (end < start)
+		return -EINVAL;
+	long result =
+	    lock_range(start, end, number, number == SYS_mlock2 ? a[2] : 0);
+	if (result == 0 && number == SYS_mlock)
+		populate(start, end - start);
+	return result;
+}
+
+static void
+lock_area(void *ctx, const struct qr_area_info *info)
+{
+	const bool *lock = ctx;
+	int failed = qr_space_advise(qr_linux.space, info->start,
+	    info->end - info->start, *lock ? QR_ADVICE_LOCK : QR_ADVICE_UNLOCK,
+	    0);
+	QR_ASSERT(failed == 0, "locking a whole area failed: %d", failed);
+}
+
+static long
+call_mlockall(bool lock, int flags)
+{
+	struct rlimit limit;
+	if (lock && (flags == 0 || (flags & ~7) != 0))
+		return -EINVAL;
+	if (lock &&
+	    qr_sys4(SYS_prlimit64, 0L, RLIMIT_MEMLOCK, NULL, &limit) != 0)
+		return -EPERM;
+	qr_space_lock(qr_linux.space);
+	qr_linux.lock_future = lock && (flags & MCL_FUTURE) != 0;
+	if (!lock || (flags & MCL_CURRENT) != 0)
+		qr_space_for_each_area(qr_linux.space, lock_area, &lock);
+	qr_space_unlock(qr_linux.space);
+	return 0;
+}
+
+/* The host's answer, with the core's word for managed pages: one that is
+ * compressed is not in core. */
+static long
+mincore_step(uintptr_t start, size_t pages, unsigned char *vec)
+{
+	uintptr_t at = start;
+	uintptr_t end = start + pages * QR_PAGE_SIZE;
+	struct qr_area_info piece;
+	qr_space_lock(qr_linux.space);
+	long result = qr_sys3(SYS_mincore, start, end - start, vec);
+	while (result == 0 && managed_next(&at, end, &piece))
+		result = qr_space_mincore(qr_linux.space, piece.start,
+		    piece.end - piece.start,
+		    vec + (piece.start - start) / QR_PAGE_SIZE);
+	qr_space_unlock(qr_linux.space);
+	return result;
+}
+
+static long
+call_mincore(struct qr_thread *thread, const long a[6])
+{
+	uintptr_t start = (uintptr_t)a[0];
+	size_t pages = page_up((size_t)a[1]) / QR_PAGE_SIZE;
+	unsigned char *out = (unsigned char *)a[2];
+	unsigned char vec[MINCORE_STEP];
+	if (!range_is_sane(start, (size_t)a[1]))
+		return host_call(SYS_mincore, a);
+	for (size_t done = 0; done < pages;) {
+		size_t step = pages - done;
+		if (step > MINCORE_STEP)
+			step = MINCORE_STEP;
+		pager_enter(thread);
+		long failed =
+		    mincore_step(start + done * QR_PAGE_SIZE, step, vec);
+		pager_leave(thread);
+		if (failed == 0)
+			failed = copy_to_program(thread, out + done, vec, step);
+		if (failed != 0)
+			return failed;
+		done += step;
+	}
+	return 0;
+}
+
+static long
+mapping_call(long number, const long a[6])
+{
+	switch (number) {
+	case SYS_mmap:
+		return call_mmap(a);
+	case SYS_munmap:
+		return call_munmap(a);
+	case SYS_mprotect:
+	case SYS_pkey_mprotect:
+		return call_mprotect(number, a);
+	case SYS_mremap:
+		return call_mremap(a);
+	case SYS_brk:
+		return call_brk(a);
+	case SYS_madvise:
+		return call_madvise(a);
+	case SYS_mlock:
+	case SYS_mlock2:
+	case SYS_munlock:
+		return call_mlock(number, a);
+	case SYS_mlockall:
+		return call_mlockall(true, (int)a[0]);
+	case SYS_munlockall:
+		return call_mlockall(false, 0);
+	default:
+		return host_call(number, a);
+	}
+}
+
+long
+pager_mapping_call(struct qr_thread *thread, long number, const long args[6])
+{
+	if (qr_linux.space == NULL)
+		return host_call(number, args);
+	if (number == SYS_mincore)
+		return call_mincore(thread, args);
+	pager_enter(thread);
+	long result = mapping_call(number, args);
+	pager_leave(thread);
+	return result;
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mmu.c: userfaultfd as the core's MMU.
+ *
+ * Every managed area is registered for missing pages and for write
+ * protection. A page comes in by UFFDIO_COPY from the CPU's staging window;
+ * it goes by write protection, a look at its contents, and MADV_DONTNEED.
+ * Faults arrive as SIGBUS in the thread that touched (UFFD_FEATURE_SIGBUS),
+ * so nobody reads the descriptor. It is opened for user mode only, which
+ * needs no privilege since Linux 5.11.
+ *
+ * I keep no state but the descriptor: what is mapped is the core's to know.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "../../core/base/check.h"
+#include "files.h"
+#include "linux.h"
+#include "sys.h"
+#include "uapi.h"
+
+static int
+mmu_error(long result)
+{
+	switch (-result) {
+	case EAGAIN:
+		return -QR_EAGAIN;
+	case ENOMEM:
+		return -QR_ENOMEM;
+	case EBUSY:
+		return -QR_EBUSY;
+	default:
+		return -QR_EFAULT;
+	}
+}
+
+int
+mmu_open(void)
+{
+	long fd = qr_sys1(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
+	if (qr_sys_failed(fd))
+		return (int)fd;
+	struct uffdio_api api = { .api = UFFD_API,
+		.features =
+		    UFFD_FEATURE_SIGBUS | UFFD_FEATURE_PAGEFAULT_FLAG_WP };
+	long failed = qr_sys3(SYS_ioctl, fd, UFFDIO_API, &api);
+	if (failed < 0) {
+		qr_sys1(SYS_close, fd);
+		return (int)failed;
+	}
+	return fd_hide((int)fd);
+}
+
+int
+mmu_register(uintptr_t start, size_t size_bytes)
+{
+	struct uffdio_register reg = {
+		.range = { start, size_bytes },
+		.mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP,
+	};
+	long failed = qr_sys3(SYS_ioctl, qr_linux.uffd, UFFDIO_REGISTER, &reg);
+	return failed < 0 ? (int)failed : 0;
+}
+
+int
+mmu_unregister(uintptr_t start, size_t size_bytes)
+{
+	struct uffdio_range range = { start, size_bytes };
+	long failed =
+	    qr_sys3(SYS_ioctl, qr_linux.uffd, UFFDIO_UNREGISTER, &range);
+	return failed < 0 ? (int)failed : 0;
+}
+
+int
+linux_mm_create(void *ctx, qr_pfn_t root, uint32_t tag, void **mm)
+{
+	(void)root;
+	(void)tag;
+	*mm = ctx;
+	return 0;
+}
+
+void
+linux_mm_destroy(void *ctx, void *mm)
+{
+	(void)ctx;
+	(void)mm;
+}
+
+/*
+ * Copies until the run is in. A page that is already there (-EEXIST) was in
+ * place before the area came under management; its contents stand, and are
+ * older than any page of zeros.
+ */
+int
+linux_mmu_map(void *ctx, void *mm, unsigned cpu, const struct qr_map_run *run)
+{
+	(void)ctx;
+	(void)mm;
+	const unsigned char *from =
+	    run->zero ? qr_linux.zeros
+		      : qr_linux.stages + cpu * QR_STAGE_PAGES * QR_PAGE_SIZE;
+	size_t size = run->count * QR_PAGE_SIZE;
+	size_t done = 0;
+	while (done < size) {
+		struct uffdio_copy copy = {
+			.dst = run->start + done,
+			.src = (uintptr_t)from + done,
+			.len = size - done,
+			.mode = UFFDIO_COPY_MODE_DONTWAKE,
+		};
+		long failed =
+		    qr_sys3(SYS_ioctl, qr_linux.uffd, UFFDIO_COPY, &copy);
+		if (copy.copy > 0)
+			done += (size_t)copy.copy;
+		if (failed == 0 || copy.copy > 0)
+			continue;
+		if (failed == -EEXIST && run->zero) {
+			done += QR_PAGE_SIZE;
+			continue;
+		}
+		QR_ASSERT(failed != -EEXIST, "page 0x%lx is there already",
+		    (unsigned long)(run->start + done));
+		if (failed == -EAGAIN)
+			continue;
+		if (done != 0)
+			linux_mmu_drop(ctx, mm, run->start, run->start + done);
+		return mmu_error(failed);
+	}
+	return 0;
+}
+
+static long
+mmu_write_protect(uintptr_t start, uintptr_t end, bool on)
+{
+	struct uffdio_writeprotect protect = {
+		.range = { start, end - start },
+		.mode = on ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
+	};
+	long failed;
+	do {
+		failed = qr_sys3(SYS_ioctl, qr_linux.uffd, UFFDIO_WRITEPROTECT,
+		    &protect);
+	} while (failed == -EAGAIN || failed == -EINTR);
+	return failed;
+}
+
+/* A range that crosses the host's areas is refused whole by older kernels;
+ * then page by page. */
+static int
+mmu_write_protect_all(uintptr_t start, uintptr_t end, bool on)
+{
+	long failed = mmu_write_protect(start, end, on);
+	if (failed != -ENOENT || end - start == QR_PAGE_SIZE)
+		return failed < 0 ? mmu_error(failed) : 0;
+	for (uintptr_t page = start; page < end; page += QR_PAGE_SIZE) {
+		failed = mmu_write_protect(page, page + QR_PAGE_SIZE, on);
+		if (failed < 0)
+			return mmu_error(failed);
+	}
+	return 0;
+}
+
+int
+linux_mmu_freeze(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end)
+{
+	(void)ctx;
+	(void)mm;
+	return mmu_write_protect_all(start, end, true);
+}
+
+void
+linux_mmu_thaw(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end)
+{
+	(void)ctx;
+	(void)mm;
+	int failed = mmu_write_protect_all(start, end, false);
+	QR_ASSERT(failed == 0, "write protection of 0x%lx stays: %d",
+	    (unsigned long)start, failed);
+}
+
+int
+linux_mmu_drop(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end)
+{
+	(void)ctx;
+	(void)mm;
+	long failed = qr_sys3(SYS_madvise, start, end - start, MADV_DONTNEED);
+	return failed < 0 ? mmu_error(failed) : 0;
+}
+
+int
+linux_mmu_protect(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end,
+    unsigned prot)
+{
+	(void)ctx;
+	(void)mm;
+	long failed = qr_sys3(SYS_mprotect, start, end - start, prot);
+	return failed < 0 ? mmu_error(failed) : 0;
+}
+
+/*
+ * Reads the page from outside the page table, since the program may have
+ * taken its own right to read it away.
+ */
+const void *
+linux_mmu_peek(void *ctx, void *mm, unsigned cpu, qr_vaddr_t address,
+    qr_pfn_t frame)
+{
+	(void)ctx;
+	(void)mm;
+	(void)cpu;
+	(void)frame;
+	unsigned char *page = qr_thread_self()->peek;
+	long n =
+	    qr_sys4(SYS_pread64, qr_linux.mem_fd, page, QR_PAGE_SIZE, address);
+	return n == (long)QR_PAGE_SIZE ? page : NULL;
+}

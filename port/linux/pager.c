@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pager.c: a Linux process as a machine for the core.
+ *
+ * 1. Purpose. The unmodified program has its memory where it always had it.
+ * What of that memory is private and anonymous is *managed*: its pages are
+ * frames of the core's machine, whose number is the budget. A page that has
+ * no frame is not there as far as the host knows either, so touching it is a
+ * fault, which comes here.
+ *
+ *      program            gate              pager              core
+ *      ───────            ────              ─────              ────
+ *      load, store  ──SIGBUS──────────► pager_fault ──► qr_space_fault
+ *      read(fd, p)  ──SIGSYS──► plan ──► pager_pin   ──► qr_space_pin
+ *      mmap(…)      ──SIGSYS──────────► mapping.c    ──► qr_space_map …
+ *                                            ▲               │ port.h
+ *                                    mmu.c, swapfile.c ◄─────┘
+ *
+ * 2. Terms. *Managed*: in an area of qr_linux.space. *Foreign*: any other
+ * memory of the process: code, files, shared memory, thread stacks, what was
+ * there before Quire. *Unmanaged*: the part of foreign memory that is
+ * anonymous and resident, which the budget pays for (credit.c). *Home*: see
+ * port.c.
+ *
+ * 3. Where Quire runs. On its own stacks (thread.h), with signals blocked,
+ * never on the program's stack or TLS. A thread is *inside* from pager_enter
+ * to pager_leave. Inside, no memory of the program is touched but through
+ * mmu.c, so no fault can happen there: a SIGBUS or SIGSEGV of a thread that
+ * is inside is a bug of Quire's and ends the process with a report
+ * [linux.1].
+ *
+ * 4. Who waits for whom. Entering takes no lock: a thread sets its own
+ * `inside` and then looks whether somebody wants to fork (enter_slow); the
+ * one that forks sets fork_wanted and then waits for every `inside` to be 0.
+ * Both put a full fence between, so at least one sees the other [linux.2].
+ * The same holds for the helper. After that nothing of the core is in motion
+ * in parent or child.
+ *
+ * 5. Faults. The kernel says where and whether it was a write. The core says
+ * 0 (go on), -QR_EFAULT (the program's own fault, the gate delivers it),
+ * -QR_ENOMEM (nothing could be freed; oom() has reported), -QR_EIO (the swap
+ * file lost the page: nothing true can be given, the process ends with a
+ * report). A thread that faults a thousand times at one address without
+ * there being anything to do shows that core and host disagree [linux.3].
+ *
+ * 6. Pins. The kernel's own touches of a missing page are errors, not
+ * faults, so what a system call names is brought in before it and kept in
+ * while it runs. A thread's pins are dropped at its next call or handler,
+ * since the return from a call can't be seen.
+ *
+ * 7. Failure. linux_die() reports on stderr and ends the process, without
+ * coming back. It is for what Quire can't go on from: a broken invariant,
+ * lost contents, no memory at all.
+ *
+ * 8. Rejected. A thread that reads fault events (45 µs when it must be woken
+ * on another CPU; SIGBUS in place takes 3). One wrapper a libc function
+ * instead of the gate (libc's own internal calls go round it). A shared
+ * counter of threads inside (a line that every fault of every thread writes).
+ *
+ * Reading: userfaultfd(2) and the kernel's admin-guide/mm/userfaultfd.
+ */
+#include "pager.h"
+
+#include <errno.h>
+
+#include "../../core/base/check.h"
+#include "linux.h"
+#include "sys.h"
+
+struct qr_linux qr_linux;
+
+/* Touches of one address in a row that needed nothing, before it is taken as
+ * proof of a disagreement. Honest ones come from races with another thread
+ * that serves the same page, which does not happen often in a row. */
+#define PAGER_REPEATS_MAX 1000u
+
+/* The most that a thread pins at once: an eighth of the frames. */
+#define PAGER_PIN_SHARE 8u
+
+static QR_NOINLINE void
+enter_slow(struct qr_thread *thread, uint32_t wanted)
+{
+	while (wanted != 0 && wanted != thread->self) {
+		atomic_store(&thread->inside, 0);
+		qr_sys3(SYS_futex, &thread->inside, 129L /* WAKE_PRIVATE */,
+		    1L);
+		linux_port_ops.wait(NULL, &qr_linux.fork_wanted, wanted,
+		    UINT64_MAX);
+		atomic_store(&thread->inside, 1);
+		wanted = atomic_load(&qr_linux.fork_wanted);
+	}
+}
+
+void
+pager_enter(struct qr_thread *thread)
+{
+	QR_ASSERT(atomic_load_explicit(&thread->inside, memory_order_relaxed) ==
+		      0,
+	    "thread %u is inside already [linux.1]", thread->self);
+	/* Sequentially consistent, against fork.c's store and loads. */
+	atomic_store(&thread->inside, 1);
+	uint32_t wanted = atomic_load(&qr_linux.fork_wanted);
+	if (QR_UNLIKELY(wanted != 0))
+		enter_slow(thread, wanted);
+}
+
+void
+pager_leave(struct qr_thread *thread)
+{
+	QR_DEBUG(thread->held_ranks == 0, "locks 0x%x held on leaving",
+	    thread->held_ranks);
+	atomic_store(&thread->inside, 0);
+	if (QR_UNLIKELY(atomic_load(&qr_linux.fork_wanted) != 0))
+		linux_port_ops.wake(NULL, &thread->inside, 1);
+}
+
+/* What the touch wanted, from the CPU's page-fault error code. */
+static unsigned
+fault_access(const ucontext_t *context)
+{
+#if defined(__x86_64__)
+	unsigned long code = (unsigned long)context->uc_mcontext.gregs[REG_ERR];
+	if ((code & 0x2) != 0)
+		return QR_ACCESS_WRITE;
+	if ((code & 0x10) != 0)
+		return QR_ACCESS_EXEC;
+	return QR_ACCESS_READ;
+#else
+#error "fault_access: what does this architecture's context say?"
+#endif
+}
+
+/* [linux.3] */
+static void
+fault_count_repeats(struct qr_thread *thread, uintptr_t address)
+{
+	if (thread->last_touch != address) {
+		thread->last_touch = address;
+		thread->repeats = 0;
+		return;
+	}
+	thread->repeats++;
+	QR_ASSERT(thread->repeats < PAGER_REPEATS_MAX,
+	    "0x%lx faults for ever, core and host disagree [linux.3]",
+	    (unsigned long)address);
+}
+
+bool
+pager_fault(struct qr_thread *thread, int signal_number, const siginfo_t *info,
+    const ucontext_t *context)
+{
+	uintptr_t address = (uintptr_t)info->si_addr;
+	if (info->si_code <= 0 || qr_linux.space == NULL)
+		return false; /* sent by somebody, not raised by a touch */
+	QR_ASSERT(atomic_load_explicit(&thread->inside, memory_order_relaxed) ==
+		      0,
+	    "signal %d at 0x%lx inside the core [linux.1]", signal_number,
+	    (unsigned long)address);
+	pager_enter(thread);
+	int failed =
+	    qr_space_fault(qr_linux.space, address, fault_access(context));
+	pager_leave(thread);
+	credit_tick();
+	if (failed == 0) {
+		fault_count_repeats(thread, address);
+		return true;
+	}
+	if (failed == -QR_EIO)
+		linux_die("the swap file could not be read back", 135);
+	return false;
+}
+
+size_t
+pager_pin_limit(void)
+{
+	return qr_linux.frames / PAGER_PIN_SHARE * QR_PAGE_SIZE;
+}
+
+int
+pager_pin(struct qr_thread *thread, uintptr_t start, size_t size_bytes,
+    unsigned access)
+{
+	if (size_bytes == 0 || qr_linux.space == NULL)
+		return 0;
+	if (start + size_bytes < start)
+		return -EFAULT;
+	if (size_bytes > pager_pin_limit() ||
+	    thread->pin_count == QR_THREAD_PINS)
+		return -ENOMEM;
+	struct qr_pin *pin = &thread->pins[thread->pin_count];
+	pager_enter(thread);
+	int failed =
+	    qr_space_pin(qr_linux.space, pin, start, size_bytes, access);
+	pager_leave(thread);
+	if (failed == 0)
+		thread->pin_count++;
+	return failed;
+}
+
+void
+pager_unpin(struct qr_thread *thread)
+{
+	while (thread->pin_count != 0)
+		qr_space_unpin(&thread->pins[--thread->pin_count]);
+}
+
+void
+pager_keep(struct qr_thread *thread, uintptr_t start, size_t size_bytes)
+{
+	if (size_bytes == 0 || qr_linux.space == NULL)
+		return;
+	uintptr_t first = start & ~(QR_PAGE_SIZE - 1);
+	uintptr_t end =
+	    (start + size_bytes + QR_PAGE_SIZE - 1) & ~(QR_PAGE_SIZE - 1);
+	pager_enter(thread);
+	struct qr_area_info area;
+	qr_space_lock(qr_linux.space);
+	int failed = qr_space_query(qr_linux.space, first, &area);
+	if (failed == 0 && area.start < end)
+		failed = qr_space_advise(qr_linux.space, first, end - first,
+		    QR_ADVICE_LOCK, 0);
+	qr_space_unlock(qr_linux.space);
+	pager_leave(thread);
+	/* Not managed, or no memory to split an area: the pages are as safe
+	 * as they were. */
+	(void)failed;
+}
+
+void
+pager_thread_start(struct qr_thread *thread)
+{
+	if (qr_linux.space == NULL)
+		return;
+	pager_enter(thread);
+	for (unsigned i = 0; i < QR_THREAD_PINS; i++)
+		qr_space_pin_register(qr_linux.space, &thread->pins[i]);
+	pager_leave(thread);
+}
+
+void
+pager_thread_end(struct qr_thread *thread)
+{
+	if (qr_linux.space == NULL)
+		return;
+	pager_unpin(thread);
+	pager_enter(thread);
+	for (unsigned i = 0; i < QR_THREAD_PINS; i++)
+		qr_space_pin_unregister(qr_linux.space, &thread->pins[i]);
+	pager_leave(thread);
+}

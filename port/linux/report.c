@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * report.c: what Quire says: why a process had to end, and the summary.
+ *
+ * All is composed in a buffer and written by one raw call, so that lines of
+ * several processes don't mix. The root process of the tree speaks for all:
+ * the others add their counters to the ledger when they end. Its summary goes
+ * to stderr only while descriptor 2 is the file that it was at the start, so
+ * that nothing ever lands in a file that the program has opened since; and
+ * to the state directory, for `quire last`.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include "ledger.h"
+#include "linux.h"
+#include "print.h"
+#include "report.h"
+#include "sys.h"
+
+/* Room for any text composed here. */
+#define REPORT_TEXT_MAX 4096u
+
+/* Cells of the RAM bar. */
+#define BAR_CELLS 20u
+
+static struct {
+	dev_t device; /* of descriptor 2 at the start */
+	ino_t inode;
+	bool known;
+	_Atomic(uint32_t) done; /* the summary has been written */
+} report;
+
+void
+report_start(void)
+{
+	struct stat status;
+	report.known = qr_sys2(SYS_fstat, 2L, &status) == 0;
+	report.device = status.st_dev;
+	report.inode = status.st_ino;
+}
+
+static bool
+stderr_is_ours(void)
+{
+	struct stat status;
+	return report.known && qr_sys2(SYS_fstat, 2L, &status) == 0 &&
+	       status.st_dev == report.device && status.st_ino == report.inode;
+}
+
+/* The program's name as the kernel has it. */
+static void
+print_name(struct print *print)
+{
+	char name[17] = { 0 };
+	qr_sys2(SYS_prctl, 16L /* PR_GET_NAME */, name);
+	print_text(print, name[0] != '\0' ? name : "?");
+}
+
+void
+linux_die(const char *what, int status)
+{
+	char text[REPORT_TEXT_MAX];
+	struct print print;
+	atomic_store(&qr_linux.dead, 1);
+	print_init(&print, text, sizeof(text));
+	print_text(&print, "quire: ");
+	print_name(&print);
+	print_format(&print, " (process %d) can't go on: %s\n",
+	    (int)qr_sys0(SYS_getpid), what);
+	print_flush(&print, 2);
+	for (;;)
+		qr_sys1(SYS_exit_group, (long)status);
+}
+
+static void
+print_pages(struct print *print, uint64_t pages)
+{
+	print_size(print, pages * QR_PAGE_SIZE);
+}
+
+/* Where memory went, and what would have been enough: as much as is in use
+ * and out now, and some room to grow. */
+static void
+print_oom(struct print *print, const struct qr_oom_report *oom)
+{
+	struct qr_machine_stat stat;
+	qr_machine_stat(qr_linux.machine, &stat);
+	uint64_t demand = stat.frames_user + oom->stored_pages;
+	print_text(print, "quire: ");
+	print_name(print);
+	print_format(print, " (process %d) is out of memory at %p\n  budget ",
+	    (int)qr_sys0(SYS_getpid), (void *)(uintptr_t)oom->address);
+	print_size(print, qr_linux.config.budget_bytes);
+	print_text(print, ": ");
+	print_pages(print, stat.frames_user);
+	print_text(print, " pages of the program, ");
+	print_pages(print, oom->pool_frames);
+	print_text(print, " compressed, ");
+	print_pages(print, atomic_load(&qr_linux.unmanaged_pages));
+	print_text(print, " not managed, ");
+	print_pages(print, stat.frames_meta);
+	print_text(print, " Quire\n  out: ");
+	print_pages(print, oom->stored_pages);
+	print_text(print, "; swap file ");
+	print_pages(print, oom->swap_pages);
+	print_text(print, ", free ");
+	print_pages(print, oom->swap_free);
+	print_format(print,
+	    "; last refusal %d\n  enough would have been: "
+	    "--swap-max ",
+	    oom->error);
+	print_pages(print, (oom->swap_pages - oom->swap_free) + demand);
+	print_text(print, " or -m ");
+	print_pages(print,
+	    demand + demand / 8 + atomic_load(&qr_linux.unmanaged_pages));
+	print_text(print, "\n");
+}
+
+bool
+linux_oom(void *ctx, void *mm, const struct qr_oom_report *oom)
+{
+	(void)ctx;
+	(void)mm;
+	char text[REPORT_TEXT_MAX];
+	struct print print;
+	atomic_store(&qr_linux.dead, 1);
+	print_init(&print, text, sizeof(text));
+	print_oom(&print, oom);
+	print_flush(&print, 2);
+	report_summary(128 + SIGKILL);
+	for (;;)
+		qr_sys2(SYS_kill, qr_sys0(SYS_getpid), (long)SIGKILL);
+}
+
+/* --- the summary --- */
+
+static void
+add_peak(_Atomic(uint64_t) *total, uint64_t value)
+{
+	uint64_t seen = atomic_load(total);
+	while (
+	    value > seen && !atomic_compare_exchange_weak(total, &seen, value))
+		;
+}
+
+/* sign is 1, or -1 to take the same back. */
+static void
+add(_Atomic(uint64_t) *total, uint64_t value, int sign)
+{
+	atomic_fetch_add(total, sign < 0 ? 0 - value : value);
+}
+
+void
+report_add(int sign)
+{
+	struct ledger_totals *totals = &ledger_get()->totals;
+	struct qr_machine_stat stat;
+	qr_machine_stat(qr_linux.machine, &stat);
+	add(&totals->first_touch, stat.faults_first_touch, sign);
+	add(&totals->from_pool, stat.faults_pool, sign);
+	add(&totals->from_device, stat.faults_device, sign);
+	add(&totals->pages_out, stat.pages_out, sign);
+	add(&totals->pages_out_zero, stat.pages_out_zero, sign);
+	add(&totals->written_back, stat.pages_written_back, sign);
+	add(&totals->io_errors, stat.swap_io_errors, sign);
+	add_peak(&totals->stored_peak, stat.swap_slots);
+}
+
+static void
+print_count(struct print *print, uint64_t n)
+{
+	if (n < 10000)
+		print_format(print, "%lu", (unsigned long)n);
+	else if (n < 1000000)
+		print_format(print, "%lu.%lu k", (unsigned long)(n / 1000),
+		    (unsigned long)(n / 100 % 10));
+	else
+		print_format(print, "%lu.%02lu M", (unsigned long)(n / 1000000),
+		    (unsigned long)(n / 10000 % 100));
+}
+
+static void
+print_bar(struct print *print, uint64_t part, uint64_t whole)
+{
+	unsigned cells =
+	    whole == 0 ? 0 : (unsigned)((part * BAR_CELLS + whole / 2) / whole);
+	for (unsigned i = 0; i < BAR_CELLS; i++)
+		print_text(print, i < cells ? "#" : ".");
+}
+
+static void
+print_head(struct print *print, int status)
+{
+	uint64_t ms = (linux_clock(NULL) - qr_linux.start_ns) / 1000000;
+	print_text(print, "-- ");
+	print_name(print);
+	print_format(print, " - %lu.%02lu s - ", (unsigned long)(ms / 1000),
+	    (unsigned long)(ms / 10 % 100));
+	if (status > 128)
+		print_format(print, "signal %d ", status - 128);
+	else
+		print_format(print, "exit %d ", status);
+	print_text(print, "------------------------------------------\n");
+}
+
+static void
+print_ram(struct print *print, const struct qr_machine_stat *stat)
+{
+	const struct ledger *ledger = ledger_get();
+	uint64_t peak = atomic_load(&ledger->totals.used_peak);
+	print_text(print, " RAM    ");
+	print_pages(print, peak);
+	print_text(print, " peak  ");
+	print_bar(print, peak, ledger->budget_pages);
+	print_format(print, "  %lu %% of budget ",
+	    (unsigned long)(peak * 100 / ledger->budget_pages));
+	print_pages(print, ledger->budget_pages);
+	print_text(print, "\n        ");
+	print_pages(print, stat->frames_user_peak);
+	print_text(print, " program (peak) + ");
+	print_pages(print, stat->frames_pool_peak);
+	print_text(print, " compressed (peak) + ");
+	print_pages(print, atomic_load(&qr_linux.unmanaged_pages_peak));
+	print_text(print, " unmanaged + ");
+	print_pages(print, stat->frames_meta);
+	print_text(print, " Quire\n");
+}
+
+static void
+print_totals(struct print *print)
+{
+	const struct ledger_totals *totals = &ledger_get()->totals;
+	print_text(print, " faults ");
+	print_count(print, atomic_load(&totals->first_touch));
+	print_text(print, " first touch - ");
+	print_count(print, atomic_load(&totals->from_pool));
+	print_text(print, " from pool - ");
+	print_count(print, atomic_load(&totals->from_device));
+	print_text(print, " from disk\n out    ");
+	print_count(print, atomic_load(&totals->pages_out));
+	print_text(print, " pages, ");
+	print_count(print, atomic_load(&totals->pages_out_zero));
+	print_text(print, " of them zero - ");
+	print_count(print, atomic_load(&totals->written_back));
+	print_text(print, " written to the swap file - ");
+	print_pages(print, atomic_load(&totals->stored_peak));
+	print_text(print, " out at the end\n");
+	uint64_t processes = atomic_load(&totals->processes);
+	uint64_t errors = atomic_load(&totals->io_errors);
+	if (processes > 1)
+		print_format(print, " tree   %lu processes\n",
+		    (unsigned long)processes);
+	if (errors != 0)
+		print_format(print, " disk   %lu errors; no data was lost\n",
+		    (unsigned long)errors);
+}
+
+/* Keeps the text as the last summary; a failure costs `quire last` only. */
+static void
+keep_summary(struct print *text)
+{
+	char path[QR_LINUX_PATH_MAX + 16];
+	struct print print;
+	if (qr_linux.config.state_dir[0] == '\0')
+		return;
+	print_init(&print, path, sizeof(path));
+	print_format(&print, "%s/%s", qr_linux.config.state_dir,
+	    QR_LINUX_STATE_LAST);
+	long fd = qr_sys4(SYS_openat, (long)AT_FDCWD, path,
+	    (long)(O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC), 0600L);
+	if (fd < 0)
+		return;
+	size_t used = text->used;
+	print_flush(text, (int)fd);
+	text->used = used;
+	qr_sys1(SYS_close, fd);
+}
+
+void
+report_summary(int status)
+{
+	if (atomic_exchange(&report.done, 1) != 0)
+		return;
+	report_add(1);
+	if ((uint64_t)qr_sys0(SYS_getpid) != qr_linux.config.root_pid)
+		return;
+	char text[REPORT_TEXT_MAX];
+	struct print print;
+	struct qr_machine_stat stat;
+	qr_machine_stat(qr_linux.machine, &stat);
+	print_init(&print, text, sizeof(text));
+	print_head(&print, status);
+	print_ram(&print, &stat);
+	print_totals(&print);
+	keep_summary(&print);
+	if (!qr_linux.config.quiet && stderr_is_ours())
+		print_flush(&print, 2);
+}
+
+void
+report_forked(void)
+{
+	atomic_store(&report.done, 0);
+}

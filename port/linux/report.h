@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* report.h: what Quire says; see report.c. */
+#ifndef QR_LINUX_REPORT_H
+#define QR_LINUX_REPORT_H
+
+#include <qr/types.h>
+
+/* Remembers what descriptor 2 is. */
+void report_start(void);
+
+/* Adds this process's counters to the tree's (1), or takes them off (-1). */
+void report_add(int sign);
+
+/* Once, as the process ends: its counters, and if it is the tree's root the
+ * summary. status is an exit code, or 128 + a signal. */
+void report_summary(int status);
+
+/* In a fork's child: its own end is still to come. */
+void report_forked(void);
+
+#endif

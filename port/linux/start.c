@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * start.c: a program comes under management, before its own first line.
+ *
+ * The constructor of the preloaded library runs before every other but
+ * libc's. What is mapped by then stays as it is, unmanaged, with three
+ * exceptions that hold most of what a program may later fill: the break from
+ * here on, zero-initialised data of 64 KiB and more, and anonymous mappings
+ * that the heap has made already. Their resident pages are taken over where
+ * they lie: the core faults on each, and the port finds it in place.
+ *
+ * Without QUIRE_RUN in the environment nothing is done: the library is then
+ * a malloc. Whatever fails here ends the process with what, why and what to
+ * do, since going on without the budget is not what was asked for.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include "../../codec/codec.h"
+#include "../../core/base/check.h"
+#include "files.h"
+#include "gate/gate.h"
+#include "ledger.h"
+#include "linux.h"
+#include "pager.h"
+#include "print.h"
+#include "report.h"
+#include "sys.h"
+
+/* Anonymous mappings smaller than this, made before the start, stay
+ * unmanaged: libc's and ld.so's own, with what the kernel writes to. */
+#define ADOPT_BYTES_MIN ((size_t)64 << 10)
+#define ADOPT_MAX       128u
+
+/* What the least budget leaves for managed pages beside the unmanaged ones. */
+#define FLOOR_PAGES ((uint64_t)4096)
+
+struct mapping {
+	uintptr_t start;
+	uintptr_t end;
+	int prot;
+};
+
+static struct {
+	struct mapping found[ADOPT_MAX];
+	unsigned count;
+} start;
+
+static void
+start_fail(const char *what, int error)
+{
+	char text[512];
+	struct print print;
+	print_init(&print, text, sizeof(text));
+	print_format(&print, "quire: the program was not started: %s", what);
+	if (error != 0)
+		print_format(&print, " (error %d)", error < 0 ? -error : error);
+	print_text(&print,
+	    "\n  `quire doctor -- CMD` says what works here and why not\n");
+	print_flush(&print, 2);
+	for (;;)
+		qr_sys1(SYS_exit_group, 125L);
+}
+
+/* --- what is mapped already --- */
+
+static uintptr_t
+parse_hex(const char **at)
+{
+	uintptr_t n = 0;
+	for (;; (*at)++) {
+		char c = **at;
+		if (c >= '0' && c <= '9')
+			n = n * 16 + (uintptr_t)(c - '0');
+		else if (c >= 'a' && c <= 'f')
+			n = n * 16 + (uintptr_t)(c - 'a' + 10);
+		else
+			return n;
+	}
+}
+
+/* One line of /proc/self/maps: "start-end rwxp offset dev inode  path". */
+static void
+consider_line(const char *line, uintptr_t own)
+{
+	struct mapping map = { .prot = 0 };
+	map.start = parse_hex(&line);
+	line++;
+	map.end = parse_hex(&line);
+	map.prot |= line[1] == 'r' ? PROT_READ : 0;
+	map.prot |= line[2] == 'w' ? PROT_WRITE : 0;
+	map.prot |= line[3] == 'x' ? PROT_EXEC : 0;
+	bool private = line[4] == 'p';
+	for (unsigned blanks = 0; blanks < 4 && *line != '\0'; line++)
+		blanks += *line == ' ' && line[1] != ' ';
+	while (*line == ' ')
+		line++;
+	/* Now at the inode; anonymous has 0 and then nothing. */
+	if (!private || *line != '0' || (line[1] != '\0' && line[1] != ' '))
+		return;
+	for (line++; *line == ' '; line++)
+		;
+	if (*line != '\0')
+		return; /* [heap], [stack], [vvar] … */
+	uintptr_t here = (uintptr_t)&start;
+	if (map.end - map.start < ADOPT_BYTES_MIN ||
+	    (map.start <= here && here < map.end) ||
+	    (map.start <= own && own < map.end) || start.count == ADOPT_MAX)
+		return;
+	start.found[start.count++] = map;
+}
+
+static int
+find_mappings(uintptr_t own)
+{
+	char text[4096];
+	size_t used = 0;
+	long fd = qr_sys4(SYS_openat, (long)AT_FDCWD, "/proc/self/maps",
+	    (long)(O_RDONLY | O_CLOEXEC), 0L);
+	if (fd < 0)
+		return (int)fd;
+	for (;;) {
+		long n =
+		    qr_sys3(SYS_read, fd, text + used, sizeof(text) - used);
+		if (n <= 0)
+			break;
+		used += (size_t)n;
+		size_t line = 0;
+		for (size_t i = 0; i < used; i++) {
+			if (text[i] != '\n')
+				continue;
+			text[i] = '\0';
+			consider_line(text + line, own);
+			line = i + 1;
+		}
+		used -= line;
+		for (size_t i = 0; i < used; i++)
+			text[i] = text[line + i];
+	}
+	qr_sys1(SYS_close, fd);
+	return 0;
+}
+
+/* Takes over the pages of a mapping that are in RAM. */
+static int
+adopt_pages(const struct mapping *map)
+{
+	unsigned char vec[256];
+	if ((map->prot & (PROT_READ | PROT_WRITE)) == 0)
+		return 0;
+	unsigned access =
+	    (map->prot & PROT_WRITE) != 0 ? QR_ACCESS_WRITE : QR_ACCESS_READ;
+	for (uintptr_t at = map->start; at < map->end;) {
+		size_t pages = (map->end - at) / QR_PAGE_SIZE;
+		if (pages > sizeof(vec))
+			pages = sizeof(vec);
+		long failed =
+		    qr_sys3(SYS_mincore, at, pages * QR_PAGE_SIZE, vec);
+		for (size_t i = 0; i < pages && failed == 0; i++) {
+			if ((vec[i] & 1) != 0)
+				failed = qr_space_fault(qr_linux.space,
+				    at + i * QR_PAGE_SIZE, access);
+		}
+		if (failed != 0)
+			return (int)failed;
+		at += pages * QR_PAGE_SIZE;
+	}
+	return 0;
+}
+
+static int
+adopt_mappings(void)
+{
+	for (unsigned i = 0; i < start.count; i++) {
+		const struct mapping *map = &start.found[i];
+		int failed = mapping_manage(map->start, map->end - map->start,
+		    map->prot);
+		if (failed == 0)
+			failed = adopt_pages(map);
+		if (failed != 0)
+			return failed;
+	}
+	return 0;
+}
+
+/* --- the machine --- */
+
+static void *
+map_own(size_t size, int prot)
+{
+	long result = qr_sys6(SYS_mmap, 0, (long)size, prot,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return qr_sys_failed(result) ? NULL : (void *)result;
+}
+
+static unsigned
+cpu_count(void)
+{
+	uint64_t mask[16] = { 0 };
+	unsigned count = 0;
+	long n = qr_sys3(SYS_sched_getaffinity, 0L, sizeof(mask), mask);
+	for (long i = 0; i < n / 8 && i < 16; i++)
+		count += (unsigned)__builtin_popcountll(mask[i]);
+	if (count == 0)
+		count = 1;
+	return count < QR_LINUX_CPUS_MAX ? count : QR_LINUX_CPUS_MAX;
+}
+
+static int
+start_memory(void)
+{
+	struct qr_linux *state = &qr_linux;
+	const struct qr_linux_config *config = &state->config;
+	uint64_t budget = config->budget_bytes / QR_PAGE_SIZE;
+	state->frames =
+	    config->pool == QR_LINUX_POOL_OUTSIDE ? budget * 2 : budget;
+	state->port.cpu_count = cpu_count();
+	state->home =
+	    map_own(state->frames * QR_PAGE_SIZE, PROT_READ | PROT_WRITE);
+	state->stages =
+	    map_own(state->port.cpu_count * QR_STAGE_PAGES * QR_PAGE_SIZE,
+		PROT_READ | PROT_WRITE);
+	state->zeros = map_own(QR_STAGE_PAGES * QR_PAGE_SIZE, PROT_READ);
+	if (state->home == NULL || state->stages == NULL ||
+	    state->zeros == NULL)
+		return -ENOMEM;
+	/* Blocks of huge pages would be resident as a whole. */
+	qr_sys3(SYS_madvise, state->home, state->frames * QR_PAGE_SIZE,
+	    (long)MADV_NOHUGEPAGE);
+	return 0;
+}
+
+static const struct qr_codec *
+start_codec(void)
+{
+	static const char *const names[] = { "auto", "lz4", "zstd" };
+	return qr_codec_find(names[qr_linux.config.codec]);
+}
+
+static int
+start_machine(void)
+{
+	struct qr_linux *state = &qr_linux;
+	const struct qr_linux_config *config = &state->config;
+	uint64_t budget = config->budget_bytes / QR_PAGE_SIZE;
+	struct qr_machine_config machine = {
+		.codec = start_codec(),
+		.policy = config->policy[0] != '\0' ? config->policy : NULL,
+		.user_pages_max =
+		    config->pool == QR_LINUX_POOL_OUTSIDE ? budget : 0,
+		.overcommit = (enum qr_overcommit)config->overcommit,
+		.commit_pages_max =
+		    budget * 2 + atomic_load(&state->swap_pages),
+	};
+	state->port.ops = &linux_port_ops;
+	state->port.ctx = state;
+	state->port.flags = QR_PORT_ZEROED_RAM;
+	int failed = qr_machine_create(&state->port, &machine, &state->machine);
+	if (failed != 0)
+		return failed;
+	return qr_space_create(state->machine, &state->space);
+}
+
+/* A budget that the process has passed before its first line can't be kept. */
+static void
+check_floor(void)
+{
+	uint64_t unmanaged = atomic_load(&qr_linux.unmanaged_pages);
+	uint64_t budget = qr_linux.config.budget_bytes / QR_PAGE_SIZE;
+	if (budget >= unmanaged + FLOOR_PAGES)
+		return;
+	char text[256];
+	struct print print;
+	print_init(&print, text, sizeof(text));
+	print_text(&print, "-m ");
+	print_size(&print, budget * QR_PAGE_SIZE);
+	print_text(&print, " is too small: the program holds ");
+	print_size(&print, unmanaged * QR_PAGE_SIZE);
+	print_text(&print, " that can't be managed; -m ");
+	print_size(&print, (unmanaged + FLOOR_PAGES) * QR_PAGE_SIZE);
+	print_text(&print, " would do");
+	start_fail(text, 0);
+}
+
+static void
+start_run(void *arg)
+{
+	struct qr_thread *thread = arg;
+	struct qr_linux *state = &qr_linux;
+	int failed = find_mappings((uintptr_t)thread);
+	if (failed != 0)
+		start_fail("/proc/self/maps can't be read", failed);
+	state->start_ns = linux_clock(NULL);
+	report_start();
+	failed = start_memory();
+	if (failed != 0)
+		start_fail("address space for the budget is not to be had "
+			   "(ulimit -v?)",
+		    failed);
+	int inherited = (int)state->config.ledger_fd - 1;
+	failed =
+	    ledger_open(inherited, state->config.budget_bytes / QR_PAGE_SIZE);
+	if (failed != 0)
+		start_fail("the tree's ledger can't be opened", failed);
+	failed = open_own_files();
+	if (failed != 0)
+		start_fail("/proc/self/status can't be opened", failed);
+	failed = swapfile_open(&state->config);
+	if (failed != 0)
+		start_fail("no swap file can be made there; choose another "
+			   "place with --swap DIR, or --swap off",
+		    failed);
+	state->uffd = mmu_open();
+	if (state->uffd < 0)
+		start_fail("userfaultfd is not to be had", state->uffd);
+	qr_thread_begin(thread);
+	failed = start_machine();
+	if (failed != 0)
+		start_fail("the budget is too small", failed);
+	failed = credit_start();
+	if (failed != 0)
+		start_fail("the tree's budget is used up", failed);
+	check_floor();
+	state->brk_start = (uintptr_t)qr_sys1(SYS_brk, 0L);
+	state->brk_end = state->brk_start;
+	failed = adopt_mappings();
+	if (failed != 0)
+		start_fail("memory that is there can't be taken over", failed);
+	const struct gate_config gate = { .pins = true, .watch_fatal = true };
+	failed = gate_init(&gate);
+	if (failed == 0)
+		failed = gate_arm(thread);
+	if (failed != 0)
+		start_fail("the kernel has no Syscall User Dispatch", failed);
+	pager_thread_start(thread);
+}
+
+/* --- the environment --- */
+
+static bool
+text_begins(const char *text, const char *with)
+{
+	while (*with != '\0') {
+		if (*text++ != *with++)
+			return false;
+	}
+	return true;
+}
+
+/* The value of our variable; NULL: not there. */
+static const char *
+environment_find(char **environment)
+{
+	for (; *environment != NULL; environment++) {
+		if (text_begins(*environment, QR_LINUX_CONFIG_VARIABLE "="))
+			return *environment + sizeof(QR_LINUX_CONFIG_VARIABLE);
+	}
+	return NULL;
+}
+
+/* Takes our variable and our part of LD_PRELOAD out. */
+static void
+environment_hide(char **environment)
+{
+	char **to = environment;
+	for (char **from = environment; *from != NULL; from++) {
+		bool ours = text_begins(*from, QR_LINUX_CONFIG_VARIABLE "=") ||
+			    (text_begins(*from, "LD_PRELOAD=") &&
+				exec_take_preload(*from));
+		if (!ours)
+			*to++ = *from;
+	}
+	*to = NULL;
+}
+
+__attribute__((constructor(101))) static void
+start_constructor(int argc, char **argv, char **environment)
+{
+	(void)argc;
+	(void)argv;
+	const char *text = environment_find(environment);
+	if (text == NULL)
+		return;
+	environment_hide(environment);
+	int failed = qr_linux_config_parse(text, &qr_linux.config);
+	if (failed != 0)
+		start_fail("QUIRE_RUN is not of this version", failed);
+	qr_linux.uffd = qr_linux.mem_fd = qr_linux.status_fd = -1;
+	qr_linux.swap_fd = -1;
+	struct qr_thread *thread = qr_thread_alloc();
+	if (thread == NULL)
+		start_fail("no memory for a stack", ENOMEM);
+	qr_thread_call_on_stack(thread, start_run, thread);
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * swapfile.c: the swap device is a file without a name.
+ *
+ * It is made with O_TMPFILE (else under a name that is removed at once), so
+ * whatever ends the process leaves nothing behind. It is sparse: slots take
+ * disk space when they are written and give it back when they are trimmed. A
+ * file system in RAM is refused, since swapping to it frees nothing.
+ *
+ * The size that the core sees shrinks when the disk refuses a write for want
+ * of space, so a full disk is an ordinary "no more swap". No signal comes of
+ * a write: beyond RLIMIT_FSIZE the kernel would send SIGXFSZ, so the size
+ * stays below it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <linux/magic.h>
+#include <sys/resource.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "files.h"
+#include "linux.h"
+#include "print.h"
+#include "sys.h"
+
+#ifndef RAMFS_MAGIC
+#define RAMFS_MAGIC 0x858458f6
+#endif
+
+#define SWAP_DIR_DEFAULT "/var/tmp"
+
+/* Without --swap-max: as many times the budget, but half of what is free. */
+#define SWAP_BUDGETS 4u
+
+static int
+file_create(const char *dir)
+{
+	long fd = qr_sys4(SYS_openat, (long)AT_FDCWD, dir,
+	    O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC | O_LARGEFILE, 0600);
+	if (fd >= 0)
+		return (int)fd;
+	if (fd != -EOPNOTSUPP && fd != -EISDIR && fd != -EINVAL)
+		return (int)fd;
+	char path[QR_LINUX_PATH_MAX + 64];
+	struct print print;
+	print_init(&print, path, sizeof(path));
+	print_format(&print, "%s/.quire-swap.%lx", dir,
+	    (unsigned long)linux_port_ops.random(NULL));
+	fd = qr_sys4(SYS_openat, (long)AT_FDCWD, path,
+	    O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_LARGEFILE, 0600);
+	if (fd >= 0)
+		qr_sys1(SYS_unlink, path);
+	return (int)fd;
+}
+
+static uint64_t
+pages_allowed(const struct qr_linux_config *config, const struct statfs *fs)
+{
+	uint64_t most = (uint64_t)fs->f_bavail * (uint64_t)fs->f_bsize / 2;
+	uint64_t size = config->swap_bytes_max != 0
+			    ? config->swap_bytes_max
+			    : config->budget_bytes * SWAP_BUDGETS;
+	if (config->swap_bytes_max == 0 && size > most)
+		size = most;
+	struct rlimit limit;
+	if (qr_sys4(SYS_prlimit64, 0L, RLIMIT_FSIZE, NULL, &limit) == 0 &&
+	    size > limit.rlim_cur)
+		size = limit.rlim_cur;
+	return size / QR_PAGE_SIZE;
+}
+
+int
+swapfile_open(const struct qr_linux_config *config)
+{
+	const char *dir =
+	    config->swap_dir[0] != '\0' ? config->swap_dir : SWAP_DIR_DEFAULT;
+	struct statfs fs;
+	if (config->swap_off)
+		return 0;
+	long failed = qr_sys2(SYS_statfs, dir, &fs);
+	if (failed < 0)
+		return (int)failed;
+	if (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC)
+		return -EMEDIUMTYPE;
+	int fd = file_create(dir);
+	if (fd < 0)
+		return fd;
+	atomic_store(&qr_linux.swap_pages, pages_allowed(config, &fs));
+	atomic_store(&qr_linux.swap_fd, fd_hide(fd));
+	return 0;
+}
+
+uint64_t
+linux_swap_size(void *ctx)
+{
+	(void)ctx;
+	if (atomic_load(&qr_linux.swap_fd) < 0)
+		return 0;
+	return atomic_load(&qr_linux.swap_pages);
+}
+
+/* Moves all of the bytes, through short transfers and EINTR. */
+static int
+transfer(long number, uint64_t slot, unsigned char *data, size_t count)
+{
+	int fd = atomic_load(&qr_linux.swap_fd);
+	uint64_t at = slot * QR_PAGE_SIZE;
+	size_t left = count * QR_PAGE_SIZE;
+	if (fd < 0)
+		return -QR_EIO;
+	while (left > 0) {
+		long n = qr_sys4(number, fd, data, left, at);
+		if (n == -EINTR)
+			continue;
+		if (n == -ENOSPC || n == -EDQUOT || n == -EFBIG)
+			return -QR_ENOSPC;
+		if (n <= 0)
+			return -QR_EIO;
+		data += n;
+		at += (uint64_t)n;
+		left -= (size_t)n;
+	}
+	return 0;
+}
+
+int
+linux_swap_read(void *ctx, uint64_t slot, void *data, size_t count)
+{
+	(void)ctx;
+	return transfer(SYS_pread64, slot, data, count);
+}
+
+int
+linux_swap_write(void *ctx, uint64_t slot, const void *data, size_t count)
+{
+	(void)ctx;
+	return transfer(SYS_pwrite64, slot, (unsigned char *)(uintptr_t)data,
+	    count);
+}
+
+void
+linux_swap_trim(void *ctx, uint64_t slot, size_t count)
+{
+	(void)ctx;
+	int fd = atomic_load(&qr_linux.swap_fd);
+	if (fd >= 0)
+		qr_sys4(SYS_fallocate, fd,
+		    (long)(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE),
+		    slot * QR_PAGE_SIZE, count * QR_PAGE_SIZE);
+}
+
+/* Copies what the file holds, hole by hole; both stay as large. */
+static int
+copy_extents(int from, int to)
+{
+	long data = 0;
+	for (;;) {
+		data = qr_sys3(SYS_lseek, from, data, (long)SEEK_DATA);
+		if (data == -ENXIO)
+			return 0; /* nothing but a hole is left */
+		if (data < 0)
+			return (int)data;
+		long hole = qr_sys3(SYS_lseek, from, data, (long)SEEK_HOLE);
+		if (hole < 0)
+			return (int)hole;
+		while (data < hole) {
+			int64_t in = data;
+			int64_t out = data;
+			long n =
+			    qr_sys6(SYS_copy_file_range, from, QR_SYS_ARG(&in),
+				to, QR_SYS_ARG(&out), hole - data, 0);
+			if (n == -EINTR)
+				continue;
+			if (n <= 0)
+				return n == 0 ? -EIO : (int)n;
+			data += n;
+		}
+	}
+}
+
+int
+swapfile_copy(int *copy)
+{
+	int from = atomic_load(&qr_linux.swap_fd);
+	*copy = -1;
+	if (from < 0)
+		return 0;
+	const struct qr_linux_config *config = &qr_linux.config;
+	int fd = file_create(
+	    config->swap_dir[0] != '\0' ? config->swap_dir : SWAP_DIR_DEFAULT);
+	if (fd < 0)
+		return fd;
+	int failed = copy_extents(from, fd);
+	if (failed != 0) {
+		qr_sys1(SYS_close, fd);
+		return failed;
+	}
+	*copy = fd_hide(fd);
+	return 0;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uapi.h: parts of the kernel's interface that the headers of Debian 12 do
+ * not declare, or declare only where libc is in the way. What the running
+ * kernel really has is probed at run time.
+ */
+#ifndef QR_LINUX_UAPI_H
+#define QR_LINUX_UAPI_H
+
+#include <linux/userfaultfd.h>
+
+#ifndef UFFD_USER_MODE_ONLY
+#define UFFD_USER_MODE_ONLY 1
+#endif
+
+/* Linux 6.8. */
+#ifndef UFFDIO_MOVE
+#define UFFD_FEATURE_MOVE ((__u64)1 << 16)
+
+struct uffdio_move {
+	__u64 dst;
+	__u64 src;
+	__u64 len;
+	__u64 mode;
+	__s64 move;
+};
+
+#define UFFDIO_MOVE _IOWR(UFFDIO, 0x05, struct uffdio_move)
+#endif
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ  22
+#define MADV_POPULATE_WRITE 23
+#endif
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+#endif
