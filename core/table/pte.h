@@ -2,15 +2,17 @@
 /*
  * table/pte.h: the one encoding of a page-table entry.
  *
- *  63 62        52 51                      12 11 10 9 8 7 6 5 4  3 2 1 0
- *  NX ------------ frame number -----------   S  W B - L D A - - U R P    P=1
- *  -- swap slot number, 48 bits ------ 16 --- -- W B - - - - - kind-- 0   P=0
+ *  63 62  58    52 51                      12 11 10 9 8 7 6 5 4  3 2 1 0
+ *  NX --- K ------ frame number -----------   S  W B - L D A - - U R P    P=1
+ *  -- swap slot number, 48 bits ------ 16 --- S  W B - - - - - kind-- 0   P=0
  *
  * With P = 1 the bits are x86-64's own, so that its hardware can walk the
  * table: P present, R writable, U user, A young, D dirty, L large leaf, NX no
  * execute. With P = 0 bits 1 to 3 are the kind and hardware ignores the rest.
  * B (busy) and W (somebody waits) lie in the low word in both, so that a
- * thread can sleep on it. S: soft, the entry's owner counts its touches.
+ * thread can sleep on it. S: R before the holder of busy took it away. K: the
+ * page is locked and may not be evicted; also in resident entries, which hold
+ * their frame number where present ones do.
  *
  * Busy is the entry's lock: whoever sets it, by compare-and-swap, alone may
  * change the entry, and ends it by writing the new value; see table.h.
@@ -32,7 +34,8 @@ struct qr_pte {
 #define QR_PTE_LARGE   ((uint64_t)1 << 7)
 #define QR_PTE_BUSY    ((uint64_t)1 << 9)
 #define QR_PTE_WAITERS ((uint64_t)1 << 10)
-#define QR_PTE_SOFT    ((uint64_t)1 << 11)
+#define QR_PTE_SAVED_W ((uint64_t)1 << 11)
+#define QR_PTE_LOCKED  ((uint64_t)1 << 58)
 #define QR_PTE_NX      ((uint64_t)1 << 63)
 #define QR_PTE_FRAME   ((((uint64_t)1 << 40) - 1) << 12)
 
