@@ -15,8 +15,9 @@ struct qr_slab_config {
 	const char *name;  /* kept, not copied; at most 31 characters */
 	size_t size_bytes; /* 1 to 16384 */
 	size_t align;      /* power of two up to 4096; 0: 8 */
-	void (*construct)(void *object); /* once, when its slab is made; an
-					    object is freed in that state */
+	void (*construct)(void *object); /* once, when its slab is made and
+					    with no lock held; an object is
+					    freed in that state. NULL: none */
 	bool reclaimable;                /* its owner can shrink it */
 };
 
@@ -27,6 +28,7 @@ struct qr_slab_stat {
 	uint64_t objects_total;
 	uint64_t slabs;
 	uint64_t pages;
+	bool reclaimable;
 };
 
 /* The set of caches; made from a bootstrap frame. NULL: no memory. */
@@ -51,11 +53,13 @@ QR_MUST_CHECK int qr_slab_alloc_bulk(struct qr_slab_cache *cache, qr_gfp_t gfp,
 
 void qr_slab_free(struct qr_slab_cache *cache, void *object);
 
-/* Gives empty slabs back; returns the frames freed. */
+/* Empties the magazines and gives empty slabs back; returns the frames
+ * freed. */
 size_t qr_slab_shrink(struct qr_slab_cache *cache);
 size_t qr_slab_shrink_all(struct qr_slabs *slabs);
 
-/* Fills stats[0..max); returns how many caches there are. */
+/* Fills stats[0..max); returns how many caches there are, those that slab/
+ * needs itself included. */
 size_t qr_slab_stat(struct qr_slabs *slabs, struct qr_slab_stat *stats,
     size_t max);
 
