@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* command.h: the subcommands. Each has one file and one function here. */
+#ifndef CLI_COMMAND_H
+#define CLI_COMMAND_H
+
+#include "option.h"
+#include "term.h"
+
+struct command {
+	const char *name;
+	const char *usage;    /* what comes after the name */
+	const char *summary;  /* one sentence */
+	const char *examples; /* lines, each with its line end */
+	int (*main)(const struct options *options);
+};
+
+/* Ends with a NULL name. */
+extern const struct command commands[];
+
+/* NULL: there is none of that name. */
+const struct command *command_find(const char *name);
+
+/* Says that a command does not exist, and which is near. */
+int command_unknown(const char *name, enum exit_code code);
+
+/* One screen of help for a command. */
+void command_help(const struct term *term, const struct command *command);
+
+/* Says that a command has an operand too many or too few. */
+int command_misused(const struct command *command, const char *what);
+
+int run_main(const struct options *options);
+int doctor_main(const struct options *options);
+int demo_main(const struct options *options);
+int last_main(const struct options *options);
+int help_main(const struct options *options);
+int version_main(const struct options *options);
+int completion_main(const struct options *options);
+
+#endif

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cli/main.c: the command `quire`: finds the subcommand and hands over.
+ *
+ * 1. Purpose
+ *
+ * The command line is the face of the whole project: most people meet Quire
+ * as `quire run -m 256M -- program` and never read more than what it prints.
+ * So this folder has no mechanism of its own. It looks, explains, decides
+ * whether a thing can be done at all, and gives the work to others: to the
+ * preloaded library for `run`, to the kernel's files for what it shows.
+ *
+ * 2. Parts
+ *
+ *     main.c ──> command table ──> run doctor demo last help version ...
+ *                     │
+ *     option_table.h ─┴─> option.c     parser, help screens
+ *                         completion.c bash, zsh, fish
+ *                         help.c       `quire help options`, tests of man/
+ *
+ *     run.c ──> target.c ──> elf_image.c   may the library come in?
+ *        ├────> probe.c                    does the kernel let us?
+ *        ├────> limit.c, size.c            how much is 50%?
+ *        └────> launch.c ──> execve        from here on it is the program
+ *
+ *     demo.c ──> tree.c   RAM of a process tree over time
+ *        └─────> chart.c  draws it
+ *
+ *     everywhere: problem.c, term.c, json.c, file.c, nearest.c
+ *
+ * 3. Rules that hold everywhere
+ *
+ * [cli.1] An option is known from the option table alone. Nothing else in the
+ *         folder compares its text with an option's name.
+ * [cli.2] Data goes to stdout, talk to stderr. An escape is written only if
+ *         term_style gave it, other characters than ASCII only if the
+ *         locale is UTF-8; colour never is the only signal.
+ * [cli.3] Who is refused is told what was refused, why, and what to do, in
+ *         this order, on lines that begin with "quire:", "why:" and "try:".
+ * [cli.4] `run` becomes the program in its own process: job control, exit
+ *         code and process id are the program's own.
+ * [cli.5] Output that could not be written is a failure (exit 1), but a
+ *         reader that has gone away (EPIPE) is none: then quire ends as
+ *         quietly as SIGPIPE ends others.
+ *
+ * 4. Exit codes
+ *
+ * 0 done, 1 could not, 2 misused. For `run`, which must leave the program's
+ * own codes alone, they are those that env and timeout have: 125 Quire itself
+ * (misuse, no userfaultfd, no library), 126 the program was found but cannot
+ * be run in this way (no permission, static, privileged, foreign), 127 it was
+ * not found.
+ *
+ * 5. Checking first
+ *
+ * `run` checks the program before it starts it, although the exec would show
+ * most faults by itself, because two of them would not show: a static and a
+ * setuid program run happily without the library, and thus without the
+ * budget that was asked for. What becomes of the program's children is known
+ * only when they start; the library charges and names those that it cannot
+ * enter.
+ *
+ * 6. Rejected
+ *
+ * getopt_long: it knows neither which command an option belongs to nor which
+ * name was meant, and argp is glibc's alone. A parent that stays and waits:
+ * it would own the terminal, have to forward every signal, and change the
+ * process id that shells and supervisors see. One process environment
+ * variable for each setting: programs print and copy their environment;
+ * one name is one thing to hide.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "command.h"
+#include "nearest.h"
+
+const struct command commands[] = {
+	{ "run", "[OPTION]... [--] COMMAND [ARGUMENT]...",
+	    "Run a program on Quire's malloc, with -m within a RAM budget.",
+	    "  quire run -m 256M -- python3 job.py\n"
+	    "  quire run -m 50% --swap /mnt/disk -- ./app --its-own=options\n"
+	    "  quire run -- redis-server          no budget, only the malloc\n",
+	    run_main },
+	{ "doctor", "[OPTION]... [-- COMMAND]",
+	    "Say what works on this machine, and whether a program can be run.",
+	    "  quire doctor\n"
+	    "  quire doctor -- ./app\n"
+	    "  quire doctor --json | jq '.rows[] | select(.status != "
+	    "\"ok\")'\n",
+	    doctor_main },
+	{ "demo", "[OPTION]...",
+	    "Run a real program plain and with half its memory, and draw both.",
+	    "  quire demo\n"
+	    "  quire demo --width=120\n"
+	    "  quire demo --color=never | tee demo.txt\n",
+	    demo_main },
+	{ "last", "[OPTION]...", "Show the summary of the latest run again.",
+	    "  quire last\n"
+	    "  quire last | head -3\n"
+	    "  XDG_STATE_HOME=/srv/state quire last\n",
+	    last_main },
+	{ "help", "[COMMAND|options]",
+	    "Show the commands, or the manual of one.",
+	    "  quire help\n"
+	    "  quire help run\n"
+	    "  quire help options                 the option table, with "
+	    "tabs\n",
+	    help_main },
+	{ "version", "[OPTION]...", "Say which Quire this is.",
+	    "  quire version\n"
+	    "  quire version --json\n"
+	    "  quire --version\n",
+	    version_main },
+	{ "completion", "bash|zsh|fish",
+	    "Print the completion of all this for a shell.",
+	    "  source <(quire completion bash)\n"
+	    "  quire completion zsh > ~/.zfunc/_quire\n"
+	    "  quire completion fish > ~/.config/fish/completions/quire.fish\n",
+	    completion_main },
+	{ NULL, NULL, NULL, NULL, NULL },
+};
+
+const struct command *
+command_find(const char *name)
+{
+	for (const struct command *command = commands; command->name != NULL;
+	     command++)
+		if (strcmp(command->name, name) == 0)
+			return command;
+	return NULL;
+}
+
+int
+command_unknown(const char *name, enum exit_code code)
+{
+	struct problem problem;
+	struct nearest nearest;
+
+	nearest_init(&nearest, name);
+	for (const struct command *command = commands; command->name != NULL;
+	     command++)
+		nearest_offer(&nearest, command->name);
+	problem_what(&problem, code, "unknown command '%s'", name);
+	if (nearest.best != NULL)
+		problem_advise(&problem, "quire %s", nearest.best);
+	else
+		problem_advise(&problem, "quire help");
+	return problem_report(&problem);
+}
+
+int
+command_misused(const struct command *command, const char *what)
+{
+	struct problem problem;
+
+	problem_what(&problem, EXIT_USAGE, "%s: %s", command->name, what);
+	problem_advise(&problem, "quire %s %s", command->name, command->usage);
+	return problem_report(&problem);
+}
+
+void
+command_help(const struct term *term, const struct command *command)
+{
+	fprintf(term->stream, "usage: %squire %s%s %s\n\n",
+	    term_style(term, STYLE_STRONG), command->name,
+	    term_style(term, STYLE_PLAIN), command->usage);
+	term_wrap(term, command->summary, 0, 0);
+	fputc('\n', term->stream);
+	options_print(term, command->name);
+	options_print(term, "");
+	fprintf(term->stream, "\nexamples:\n%s", command->examples);
+}
+
+static int
+dispatch(const struct command *command, char **arguments)
+{
+	struct options options;
+	struct problem problem;
+	struct term term;
+	enum exit_code usage_code =
+	    command->main == run_main ? EXIT_OURS : EXIT_USAGE;
+
+	if (!options_parse(command->name, arguments, usage_code, &options,
+		&problem))
+		return problem_report(&problem);
+	if (options.text[OPTION_HELP] == NULL)
+		return command->main(&options);
+	term_init(&term, stdout, &options);
+	command_help(&term, command);
+	return EXIT_OK;
+}
+
+/* Without a command: --version, and all options of `quire help`. */
+static int
+dispatch_first(char **arguments)
+{
+	static char *none[] = { NULL };
+	const struct command *command;
+
+	if (arguments[0] == NULL || strcmp(arguments[0], "--help") == 0 ||
+	    strcmp(arguments[0], "-h") == 0)
+		return dispatch(command_find("help"), none);
+	if (strcmp(arguments[0], "--version") == 0)
+		return dispatch(command_find("version"), none);
+	if (arguments[0][0] == '-')
+		return dispatch(command_find("help"), arguments);
+	command = command_find(arguments[0]);
+	if (command == NULL)
+		return command_unknown(arguments[0], EXIT_USAGE);
+	return dispatch(command, arguments + 1);
+}
+
+/* [cli.5] */
+static int
+finish_output(int code)
+{
+	bool failed = ferror(stdout) != 0;
+
+	if (fflush(stdout) != 0)
+		failed = true;
+	if (!failed || code != EXIT_OK)
+		return code;
+	if (errno == EPIPE)
+		return EXIT_FAILED;
+	say("cannot write the output: %s", strerror(errno));
+	return EXIT_FAILED;
+}
+
+int
+main(int argc, char **argv)
+{
+	if (argc < 1)
+		return EXIT_USAGE;
+	return finish_output(dispatch_first(argv + 1));
+}
