@@ -21,7 +21,8 @@ enum qr_rank {
 	QR_RANK_LRU,      /* pages' places on the policy's lists, and rmap */
 	QR_RANK_WORK,     /* a codec work area */
 	QR_RANK_SLOT,     /* swap slots: states, counts, growth */
-	QR_RANK_POOL,     /* compressed pool: classes and their runs */
+	QR_RANK_POOL,     /* compressed pool: classes and their runs;
+			     the map of the swap device */
 	QR_RANK_SLABS,    /* list of a machine's slab caches */
 	QR_RANK_SLAB,     /* a slab cache's slabs and depot */
 	QR_RANK_PCP,      /* a CPU's free pages of one zone */

@@ -84,6 +84,15 @@ struct qr_page {
 			uint16_t used;     /* objects taken in the run */
 			uint64_t free_map; /* of the run's objects, 1 free */
 		} pool;
+		struct {
+			uint32_t index;      /* of the frame in the table */
+			uint16_t used;       /* slots taken */
+			uint16_t free_first; /* index of first free slot */
+		} slots;
+		struct {
+			uint32_t used;     /* device pages taken */
+			uint32_t clusters; /* words of the map wholly free */
+		} map;
 	} u;
 };
 _Static_assert(sizeof(struct qr_page) == 32, "a page descriptor is 32 bytes");

@@ -18,7 +18,10 @@ struct qr_swap_config {
 	uint64_t pool_pages_max;       /* frames the pool may have; 0: no limit
 					 but memory */
 	uint64_t pool_pages_writeback; /* above: oldest pages go to the device
-					  where there is one */
+					  where there is one; 0: never */
+	bool keep_raw; /* a page that can't be compressed may take a whole
+			  frame of the pool: right where mapped pages are
+			  what is scarce, not frames as such */
 };
 
 struct qr_swap_stat {
