@@ -17,29 +17,34 @@
 struct qr_boot_range {
 	qr_paddr_t start; /* bytes */
 	qr_paddr_t end;   /* bytes */
-	uint32_t node;    /* of usable memory */
+	uint32_t node;    /* of usable memory; else 0 */
 };
 
+/* Ranges in rising order that do not overlap; those of one node that touch
+ * are one. */
+struct qr_boot_set {
+	size_t count;
+	struct qr_boot_range range[QR_BOOT_REGIONS_MAX];
+};
+
+/* About 10 KiB, to be kept until all is handed over. */
 struct qr_boot {
 	uint32_t signature;
 	bool sealed;
-	size_t usable_count;   /* of usable[] */
-	size_t reserved_count; /* of reserved[] */
-	qr_paddr_t tail_start; /* unused rest of the last sub-page request */
-	qr_paddr_t tail_end;
-	unsigned char *direct_map; /* NULL: addresses can't be touched */
 	bool zeroed;               /* free memory reads as zeroes */
-	/* Both sorted and disjoint. Neighbours never touch, unless they are
-	 * usable memory of different nodes. */
-	struct qr_boot_range usable[QR_BOOT_REGIONS_MAX]; /* page aligned */
-	struct qr_boot_range reserved[QR_BOOT_REGIONS_MAX];
+	unsigned char *direct_map; /* NULL: addresses can't be touched */
+	qr_paddr_t tail_start;     /* unused rest of a page that sub-page
+				      requests were cut from */
+	qr_paddr_t tail_end;
+	struct qr_boot_set usable;                     /* whole pages */
+	struct qr_boot_set reserved;                   /* usable or not */
 	struct qr_ram_region map[QR_BOOT_REGIONS_MAX]; /* as the port gave it */
 };
 
 /*
  * Reads the port's RAM map: any order, overlaps, holes; partial pages at the
  * edges of usable memory are dropped. -QR_E2BIG: more regions than can be
- * described. -QR_ENOMEM: no usable memory.
+ * described. -QR_ENOMEM: no usable memory. Or the port's error.
  */
 QR_MUST_CHECK int qr_boot_init(struct qr_boot *boot,
     const struct qr_port *port);
