@@ -49,7 +49,7 @@ struct qr_spaces {
 	struct qr_lock peek_lock[QR_CPUS_MAX];  /* rank QR_RANK_PEEK */
 	uint64_t evictions; /* (page_lock) clock of refault distance */
 	_Atomic(uint64_t) commit_pages;
-	_Atomic(uint64_t) user_pages; /* frames that hold mapped pages */
+	_Atomic(uint64_t) user_pages;  /* frames that hold mapped pages */
 	enum qr_overcommit overcommit; /* (c) */
 	uint64_t commit_pages_max;     /* (c) */
 	uint64_t user_pages_max;       /* (c) 0: none */

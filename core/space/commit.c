@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * space/commit.c: how much memory has been promised, and whether there may
+ * be more. Linux's rules: what counts is private memory that may be written;
+ * an area once charged stays so until it goes, whatever its rights become.
+ */
+#include "space_impl.h"
+
+/* Under QR_OVERCOMMIT_GUESS a frame is taken to hold this many pages at
+ * best: no codec squeezes a program's heap further. */
+#define COMMIT_SQUEEZE 8u
+
+bool
+qr_commit_counts(const struct qr_spaces *spaces, unsigned prot, unsigned flags)
+{
+	if ((flags & QR_MAP_FOREIGN) != 0 || (prot & QR_PROT_WRITE) == 0)
+		return false;
+	return (flags & QR_MAP_NORESERVE) == 0 ||
+	       spaces->overcommit == QR_OVERCOMMIT_NEVER;
+}
+
+/* More than this in one piece could not be had from an idle machine. */
+static uint64_t
+commit_guess_max(const struct qr_spaces *spaces)
+{
+	struct qr_frame_stat stat;
+	qr_frame_stat(spaces->frames, &stat);
+	return stat.total * COMMIT_SQUEEZE +
+	       spaces->port->ops->swap_size(spaces->port->ctx);
+}
+
+int
+qr_commit_charge(struct qr_spaces *spaces, uint64_t pages)
+{
+	if (spaces->overcommit == QR_OVERCOMMIT_GUESS &&
+	    pages > commit_guess_max(spaces))
+		return -QR_ENOMEM;
+	/* Relaxed: a count that orders nothing; the sum decides. */
+	uint64_t was = atomic_fetch_add_explicit(&spaces->commit_pages, pages,
+	    memory_order_relaxed);
+	if (spaces->overcommit == QR_OVERCOMMIT_NEVER &&
+	    was + pages > spaces->commit_pages_max) {
+		qr_commit_uncharge(spaces, pages);
+		return -QR_ENOMEM;
+	}
+	return 0;
+}
+
+void
+qr_commit_uncharge(struct qr_spaces *spaces, uint64_t pages)
+{
+	/* Relaxed: as in qr_commit_charge. */
+	uint64_t was = atomic_fetch_sub_explicit(&spaces->commit_pages, pages,
+	    memory_order_relaxed);
+	QR_ASSERT(was >= pages, "%llu of %llu pages uncharged",
+	    (unsigned long long)pages, (unsigned long long)was);
+}

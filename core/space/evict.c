@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * space/evict.c: pages that the policy gives up leave their frames.
+ *
+ *   victims --claim--> claimed --freeze--> frozen --store--> out --drop--> gone
+ *               |                  |                 |            |
+ *               +------------------+-----------------+------------+--> stays
+ *
+ * Claiming happens under the page lock, by try_claim: an eviction waits for no
+ * entry, so whoever waits for an entry waits for a bounded time. Afterwards
+ * the busy bits alone keep the pages, their mappings, table nodes and spaces
+ * in being. So no space may be touched once the last of its entries that this
+ * eviction holds is published.
+ *
+ * All state of a victim is in its entry: QR_PTE_SAVED_W remembers the write
+ * bit while the page is frozen, and as soon as the contents are stored the
+ * entry says where they are. What is left is the array of pages, sorted so
+ * that neighbours go through the port as one run.
+ *
+ * Keeps [space.4], [space.7], [space.8], [space.9].
+ */
+#include "space_impl.h"
+
+#include "port_inline.h"
+
+struct evict {
+	struct qr_spaces *spaces;
+	uint64_t clock; /* of these evictions */
+	int error;      /* last refusal of swap; 0: none */
+};
+
+static qr_pte_word *
+evict_word(const struct qr_rmap_place *place)
+{
+	qr_pte_word *word = qr_table_find(&place->space->table, place->address);
+	QR_ASSERT(word != NULL, "space.4: no node for a mapping at 0x%llx",
+	    (unsigned long long)place->address);
+	return word;
+}
+
+static struct qr_rmap_place
+evict_first_place(const struct qr_page *page)
+{
+	struct qr_rmap_cursor cursor = { 0 };
+	struct qr_rmap_place place;
+	bool mapped = qr_rmap_step(page, &cursor, &place);
+	QR_ASSERT(mapped, "space.4: page %p is mapped nowhere",
+	    (const void *)page);
+	return place;
+}
+
+/* Whether the claimed page went out. */
+static bool
+evict_is_out(const struct qr_page *page)
+{
+	struct qr_rmap_place place = evict_first_place(page);
+	return !qr_pte_has_frame(qr_pte_read(evict_word(&place)));
+}
+
+/* --- claim --- */
+
+static bool
+evict_claim_entry(qr_pte_word *word)
+{
+	struct qr_pte pte = qr_pte_read(word);
+	if (qr_pte_is_busy(pte) || (pte.bits & QR_PTE_LOCKED) != 0)
+		return false;
+	QR_ASSERT(qr_pte_has_frame(pte),
+	    "space.4: entry 0x%llx of a mapped page has no frame",
+	    (unsigned long long)pte.bits);
+	return qr_pte_try_claim(word, pte);
+}
+
+/* Claims all entries that map the page, or none. (page lock) */
+static bool
+evict_claim(struct qr_spaces *spaces, const struct qr_page *page)
+{
+	struct qr_rmap_cursor cursor = { 0 };
+	struct qr_rmap_place place;
+	size_t claimed = 0;
+	while (qr_rmap_step(page, &cursor, &place)) {
+		if (!evict_claim_entry(evict_word(&place)))
+			goto undo_claims;
+		claimed++;
+	}
+	return claimed > 0;
+
+undo_claims:
+	cursor = (struct qr_rmap_cursor){ 0 };
+	while (claimed > 0 && qr_rmap_step(page, &cursor, &place)) {
+		qr_entry_release(spaces->port, evict_word(&place));
+		claimed--;
+	}
+	return false;
+}
+
+/* Claims what can be claimed; returns how many pages those are, moved to the
+ * front. The others are handed back at once. (page lock) */
+static size_t
+evict_claim_all(struct qr_spaces *spaces, struct qr_page **pages, size_t count)
+{
+	size_t claimed = 0;
+	for (size_t i = 0; i < count; i++) {
+		struct qr_page *page = pages[i];
+		if (evict_claim(spaces, page))
+			pages[claimed++] = page;
+		else
+			spaces->ops->page_stays(spaces->ops_ctx, page);
+	}
+	return claimed;
+}
+
+static bool
+evict_is_free_to_go(const struct qr_page *page)
+{
+	struct qr_rmap_cursor cursor = { 0 };
+	struct qr_rmap_place place;
+	while (qr_rmap_step(page, &cursor, &place)) {
+		if (qr_space_is_pinned(place.space, place.address))
+			return false;
+	}
+	return true;
+}
+
+/* Moves the pages for which test holds to the front; returns their number. */
+static size_t
+evict_part(struct qr_page **pages, size_t count,
+    bool (*test)(const struct qr_page *page))
+{
+	size_t front = 0;
+	for (size_t i = 0; i < count; i++) {
+		struct qr_page *page = pages[i];
+		if (!test(page))
+			continue;
+		pages[i] = pages[front];
+		pages[front++] = page;
+	}
+	return front;
+}
+
+/* --- sort --- */
+
+/* Shared pages come first; they go one by one. */
+static bool
+evict_is_before(const struct qr_page *a, const struct qr_page *b)
+{
+	if (qr_page_is_shared(a) || qr_page_is_shared(b))
+		return qr_page_is_shared(a) && !qr_page_is_shared(b);
+	uintptr_t space_a = (uintptr_t)a->u.user.mapping;
+	uintptr_t space_b = (uintptr_t)b->u.user.mapping;
+	if (space_a != space_b)
+		return space_a < space_b;
+	return a->u.user.address < b->u.user.address;
+}
+
+/* By insertion: victims come nearly sorted, and are few. */
+static void
+evict_sort(struct qr_page **pages, size_t count)
+{
+	for (size_t i = 1; i < count; i++) {
+		struct qr_page *page = pages[i];
+		size_t at = i;
+		for (; at > 0 && evict_is_before(page, pages[at - 1]); at--)
+			pages[at] = pages[at - 1];
+		pages[at] = page;
+	}
+}
+
+/* Length of the run of neighbours that pages[] begins with. */
+static size_t
+evict_run_length(struct qr_page **pages, size_t count)
+{
+	if (qr_page_is_shared(pages[0]))
+		return 1;
+	size_t length = 1;
+	while (length < count &&
+	       pages[length]->u.user.mapping == pages[0]->u.user.mapping &&
+	       pages[length]->u.user.address ==
+		   pages[0]->u.user.address + length * QR_PAGE_SIZE)
+		length++;
+	return length;
+}
+
+/* --- store --- */
+
+static bool
+evict_is_zero(const void *data)
+{
+	const uint64_t *words = data;
+	for (size_t i = 0; i < QR_PAGE_SIZE / sizeof(*words); i++) {
+		if (words[i] != 0)
+			return false;
+	}
+	return true;
+}
+
+/* Stores the frozen page at the place; what its entry shall say. */
+static int
+evict_store(struct evict *evict, const struct qr_page *page,
+    const struct qr_rmap_place *place, struct qr_pte *out)
+{
+	struct qr_spaces *spaces = evict->spaces;
+	const struct qr_port *port = spaces->port;
+	unsigned cpu = qr_port_cpu(port);
+	uint64_t slot;
+	int error;
+	qr_lock_acquire(port, &spaces->peek_lock[cpu]);
+	const void *data = port->ops->mmu_peek(port->ctx, place->space->mm, cpu,
+	    place->address, qr_frame_pfn(spaces->frames, page));
+	bool zero = data != NULL && evict_is_zero(data);
+	if (data == NULL)
+		error = -QR_EBUSY;
+	else
+		error = zero ? 0 : qr_swap_store(spaces->swap, data, &slot);
+	qr_lock_release(port, &spaces->peek_lock[cpu]);
+	if (error != 0)
+		return error;
+	if (zero) {
+		/* The place of a slot holds the shadow. */
+		*out = qr_pte_of_kind(QR_PTE_ZERO);
+		out->bits |= (uint64_t)(uint32_t)evict->clock << 16;
+		return 0;
+	}
+	qr_swap_set_shadow(spaces->swap, slot, (uint32_t)evict->clock);
+	*out = qr_pte_swapped(slot);
+	return 0;
+}
+
+/* Makes all entries of the page say where it is now. */
+static void
+evict_set_out(struct qr_spaces *spaces, const struct qr_page *page,
+    struct qr_pte out)
+{
+	struct qr_rmap_cursor cursor = { 0 };
+	struct qr_rmap_place place;
+	bool more = false;
+	while (qr_rmap_step(page, &cursor, &place)) {
+		if (more && qr_pte_kind(out) == QR_PTE_SWAPPED)
+			qr_swap_get(spaces->swap, qr_pte_slot(out));
+		more = true;
+		(void)qr_pte_update(evict_word(&place),
+		    ~(QR_PTE_BUSY | QR_PTE_WAITERS), out.bits);
+	}
+}
+
+/* Takes that back: the page still has its frame, and the next touch gives it
+ * its rights. */
+static void
+evict_set_resident(struct qr_spaces *spaces, const struct qr_page *page)
+{
+	struct qr_pte stay =
+	    qr_pte_map(qr_frame_pfn(spaces->frames, page), QR_PROT_NONE);
+	struct qr_rmap_cursor cursor = { 0 };
+	struct qr_rmap_place place;
+	while (qr_rmap_step(page, &cursor, &place)) {
+		struct qr_pte out = qr_pte_update(evict_word(&place),
+		    ~(QR_PTE_BUSY | QR_PTE_WAITERS), stay.bits);
+		if (qr_pte_kind(out) == QR_PTE_SWAPPED)
+			qr_swap_put(spaces->swap, qr_pte_slot(out));
+	}
+}
+
+/* --- runs --- */
+
+static void
+evict_store_run(struct evict *evict, struct qr_page **pages, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct qr_rmap_place place = evict_first_place(pages[i]);
+		struct qr_pte out;
+		int error = evict_store(evict, pages[i], &place, &out);
+		if (error == 0)
+			evict_set_out(evict->spaces, pages[i], out);
+		else
+			evict->error = error;
+	}
+}
+
+/* Gives write bits back and thaws; the pages are one space's neighbours. */
+static void
+evict_thaw(struct qr_page **pages, size_t count, bool was_frozen)
+{
+	struct qr_rmap_place place = evict_first_place(pages[0]);
+	const struct qr_port *port = place.space->spaces->port;
+	qr_vaddr_t start = place.address;
+	for (size_t i = 0; i < count; i++) {
+		place.address = start + i * QR_PAGE_SIZE;
+		qr_entry_thaw(evict_word(&place));
+	}
+	if (was_frozen)
+		port->ops->mmu_thaw(port->ctx, place.space->mm, start,
+		    start + count * QR_PAGE_SIZE);
+}
+
+/* Drops neighbours that are out; false: the port keeps them. */
+static bool
+evict_drop(const struct evict *evict, struct qr_page **pages, size_t count)
+{
+	struct qr_rmap_place place = evict_first_place(pages[0]);
+	const struct qr_port *port = evict->spaces->port;
+	int error = port->ops->mmu_drop(port->ctx, place.space->mm,
+	    place.address, place.address + count * QR_PAGE_SIZE);
+	if (error == 0)
+		return true;
+	for (size_t i = 0; i < count; i++)
+		evict_set_resident(evict->spaces, pages[i]);
+	return false;
+}
+
+/* Evicts neighbours of one space that only it maps. */
+static void
+evict_run(struct evict *evict, struct qr_page **pages, size_t count)
+{
+	struct qr_rmap_place place = evict_first_place(pages[0]);
+	const struct qr_port *port = evict->spaces->port;
+	qr_vaddr_t start = place.address;
+	for (size_t i = 0; i < count; i++) {
+		place.address = start + i * QR_PAGE_SIZE;
+		qr_entry_freeze(evict_word(&place));
+	}
+	int error = port->ops->mmu_freeze(port->ctx, place.space->mm, start,
+	    start + count * QR_PAGE_SIZE);
+	if (error != 0) {
+		evict_thaw(pages, count, false);
+		return;
+	}
+	evict_store_run(evict, pages, count);
+	size_t end;
+	for (size_t from = 0; from < count; from = end) {
+		bool out = evict_is_out(pages[from]);
+		end = from + 1;
+		while (end < count && evict_is_out(pages[end]) == out)
+			end++;
+		if (!out || !evict_drop(evict, pages + from, end - from))
+			evict_thaw(pages + from, end - from, true);
+	}
+}
+
+/* Does one call of the port for each mapping of a shared page. */
+static int
+evict_each_mapping(const struct qr_page *page, const struct qr_port *port,
+    int (*call)(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end))
+{
+	struct qr_rmap_cursor cursor = { 0 };
+	struct qr_rmap_place place;
+	while (qr_rmap_step(page, &cursor, &place)) {
+		int error = call(port->ctx, place.space->mm, place.address,
+		    place.address + QR_PAGE_SIZE);
+		if (error != 0)
+			return error;
+	}
+	return 0;
+}
+
+/* Evicts a page that several entries map. None of them may write to it, so
+ * none is thawed. */
+static void
+evict_shared(struct evict *evict, struct qr_page *page)
+{
+	const struct qr_port *port = evict->spaces->port;
+	if (evict_each_mapping(page, port, port->ops->mmu_freeze) != 0)
+		return;
+	evict_store_run(evict, &page, 1);
+	if (evict_is_out(page) &&
+	    evict_each_mapping(page, port, port->ops->mmu_drop) != 0)
+		evict_set_resident(evict->spaces, page);
+}
+
+static void
+evict_runs(struct evict *evict, struct qr_page **pages, size_t count)
+{
+	evict_sort(pages, count);
+	size_t length;
+	for (size_t at = 0; at < count; at += length) {
+		length = evict_run_length(pages + at, count - at);
+		if (qr_page_is_shared(pages[at]))
+			evict_shared(evict, pages[at]);
+		else
+			evict_run(evict, pages + at, length);
+	}
+}
+
+/* --- end --- */
+
+/* Publishes the page's entries; then its spaces are out of reach. */
+static void
+evict_publish(struct qr_spaces *spaces, const struct qr_page *page, bool out)
+{
+	struct qr_rmap_cursor cursor = { 0 };
+	struct qr_rmap_place place;
+	while (qr_rmap_step(page, &cursor, &place)) {
+		if (out) {
+			/* Relaxed: counts that order nothing. */
+			atomic_fetch_sub_explicit(&place.space->resident, 1,
+			    memory_order_relaxed);
+			atomic_fetch_add_explicit(&place.space->swapped, 1,
+			    memory_order_relaxed);
+		}
+		qr_entry_release(spaces->port, evict_word(&place));
+	}
+}
+
+/* Hands pages back to the policy, then ends the claims: in this order, since
+ * a page without claim may be unmapped and freed at once. */
+static void
+evict_put_back(struct qr_spaces *spaces, struct qr_page **pages, size_t count)
+{
+	if (count == 0)
+		return;
+	qr_lock_acquire(spaces->port, &spaces->page_lock);
+	for (size_t i = 0; i < count; i++)
+		spaces->ops->page_stays(spaces->ops_ctx, pages[i]);
+	for (size_t i = 0; i < count; i++)
+		evict_publish(spaces, pages[i], false);
+	qr_lock_release(spaces->port, &spaces->page_lock);
+}
+
+static void
+evict_finish(struct qr_spaces *spaces, struct qr_page **pages, size_t count)
+{
+	size_t zero_pages = 0;
+	for (size_t i = 0; i < count; i++) {
+		struct qr_rmap_place place = evict_first_place(pages[i]);
+		zero_pages +=
+		    qr_pte_kind(qr_pte_read(evict_word(&place))) == QR_PTE_ZERO;
+		evict_publish(spaces, pages[i], true);
+		if (qr_page_is_shared(pages[i]))
+			qr_rmap_forget(spaces, pages[i]);
+		/* Relaxed: nobody else knows the page any more. */
+		atomic_store_explicit(&pages[i]->refs, 1, memory_order_relaxed);
+	}
+	qr_run_free_frames(spaces, pages, count);
+	/* Relaxed: statistics. */
+	atomic_fetch_add_explicit(&spaces->count.pages_out, count,
+	    memory_order_relaxed);
+	atomic_fetch_add_explicit(&spaces->count.pages_out_zero, zero_pages,
+	    memory_order_relaxed);
+}
+
+size_t
+qr_spaces_evict(struct qr_spaces *spaces, struct qr_page **pages, size_t count,
+    int *error)
+{
+	qr_lock_assert_held(spaces->port, &spaces->page_lock);
+	QR_ASSERT(count <= QR_EVICT_MAX, "%zu pages at once", count);
+	struct evict evict = {
+		.spaces = spaces,
+		.clock = spaces->evictions,
+	};
+	count = evict_claim_all(spaces, pages, count);
+	spaces->evictions += count;
+	qr_lock_release(spaces->port, &spaces->page_lock);
+
+	/* Pairs with the fence in qr_space_pin. */
+	atomic_thread_fence(memory_order_seq_cst);
+	size_t going = evict_part(pages, count, evict_is_free_to_go);
+	evict_runs(&evict, pages, going);
+	size_t gone = evict_part(pages, going, evict_is_out);
+	evict_put_back(spaces, pages + gone, count - gone);
+	evict_finish(spaces, pages, gone);
+	*error = evict.error;
+	return gone;
+}

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * space/space_impl.h: the structs of an address space, and what the files of
+ * this folder call in each other. The essay is in space.c.
+ */
+#ifndef QR_SPACE_IMPL_H
+#define QR_SPACE_IMPL_H
+
+#include "../base/tree.h"
+#include "space.h"
+
+#define QR_SPACE_SIGNATURE QR_SIGNATURE('S', 'P', 'A', 'C')
+
+/* Lowest address that is given out when none is asked for: null pointers
+ * with an offset below this fault. 64 KiB, as on most systems. */
+#define QR_SPACE_BOTTOM ((qr_vaddr_t)0x10000)
+
+/* Flags of a request that an area keeps; the rest says how to place it. */
+#define QR_AREA_KEPT                                                           \
+	(QR_MAP_NORESERVE | QR_MAP_LOCKED | QR_MAP_FOREIGN | QR_MAP_DONTFORK | \
+	    QR_MAP_WIPEONFORK)
+
+/* In qr_area.flags beside QR_MAP_*: its pages are in commit_pages. */
+#define QR_AREA_CHARGED 0x8000u
+
+/*
+ * A range of addresses with the same rights. Keys: (s) the space's lock,
+ * exclusive to write. low, high and gap_max sum up the subtree below node:
+ * its first and last address and the largest hole between its areas.
+ */
+struct qr_area {
+	struct qr_tree_node node; /* (s) */
+	qr_vaddr_t start;         /* (s) */
+	qr_vaddr_t end;           /* (s) */
+	qr_vaddr_t low;           /* (s) */
+	qr_vaddr_t high;          /* (s) */
+	uint64_t gap_max;         /* (s) bytes */
+	unsigned prot;            /* (s) QR_PROT_* */
+	unsigned flags;           /* (s) QR_AREA_KEPT, QR_AREA_CHARGED */
+};
+
+/* One of the mappings of a page that several entries map; see rmap.c. */
+struct qr_mapping {
+	struct qr_space *space;
+	qr_vaddr_t address;
+	struct qr_mapping *next;
+};
+
+/* Sequential runs of faults that a space remembers; see qr_stream_window. */
+#define QR_STREAMS 64u
+
+/* Keys: (c) constant after creation, (s) lock, shared to read and exclusive
+ * to write, (p) pin_lock, (l) spaces->list_lock, (a) atomic. */
+struct qr_space {
+	uint32_t signature;
+	uint32_t tag;             /* (c) unique among the living */
+	struct qr_spaces *spaces; /* (c) */
+	void *mm;                 /* (c) the port's handle */
+	struct qr_list link;      /* (l) */
+
+	struct qr_rwlock lock;          /* rank QR_RANK_SPACE */
+	struct qr_tree areas;           /* (s) */
+	_Atomic(struct qr_area *) last; /* (a) found last; NULL: none. Set
+					   under any hold of lock, so it never
+					   outlives its area */
+	uint64_t area_count;            /* (s) */
+	uint64_t virtual_pages;         /* (s) in areas that are managed */
+	uint64_t locked_pages;          /* (s) of these, QR_MAP_LOCKED */
+	qr_vaddr_t end;                 /* (c) areas end here at most */
+
+	struct qr_table table;
+	_Atomic(uint64_t) resident; /* (a) entries with a frame */
+	_Atomic(uint64_t) swapped;  /* (a) entries swapped or zero */
+
+	struct qr_lock pin_lock; /* rank QR_RANK_PIN */
+	struct qr_pin *pins;     /* (p) */
+
+	_Atomic(uint64_t) streams[QR_STREAMS]; /* (a) hints */
+};
+
+/* --- area.c: the tree of areas; lock held, exclusively for changes --- */
+
+void qr_areas_init(struct qr_space *space);
+
+/* The area that holds address, else the next above it, else NULL. */
+struct qr_area *qr_area_find(struct qr_space *space, qr_vaddr_t address);
+struct qr_area *qr_area_first(const struct qr_space *space);
+struct qr_area *qr_area_next(const struct qr_area *area);
+
+/* Whether no area has a page in [start, end). */
+bool qr_area_is_free(struct qr_space *space, qr_vaddr_t start, qr_vaddr_t end);
+
+/* The highest hole of size_bytes. -QR_ENOMEM: there is none. */
+QR_MUST_CHECK int qr_area_find_gap(const struct qr_space *space,
+    uint64_t size_bytes, qr_vaddr_t *address);
+
+/* Area structs taken before a change, so that it can't fail halfway. */
+#define QR_AREA_SPARES 3u
+struct qr_area_spares {
+	void *area[QR_AREA_SPARES];
+	size_t count;
+};
+QR_MUST_CHECK int qr_area_spares_take(struct qr_space *space, size_t count,
+    struct qr_area_spares *spares);
+struct qr_area *qr_area_spares_use(struct qr_area_spares *spares);
+void qr_area_spares_drop(struct qr_space *space, struct qr_area_spares *spares);
+
+void qr_area_insert(struct qr_space *space, struct qr_area *area);
+void qr_area_remove(struct qr_space *space, struct qr_area *area);
+
+/* Splits the areas that start and end lie inside of: two spares at most. */
+void qr_area_isolate(struct qr_space *space, qr_vaddr_t start, qr_vaddr_t end,
+    struct qr_area_spares *spares);
+
+/* Changes rights and flags of an area, keeping the space's sums. */
+void qr_area_set(struct qr_space *space, struct qr_area *area, unsigned prot,
+    unsigned flags);
+
+/* Joins alike neighbours among the areas that touch [start, end]. */
+void qr_area_join(struct qr_space *space, qr_vaddr_t start, qr_vaddr_t end);
+
+static inline uint64_t
+qr_area_pages(const struct qr_area *area)
+{
+	return (area->end - area->start) >> QR_PAGE_SHIFT;
+}
+
+static inline bool
+qr_area_is_foreign(const struct qr_area *area)
+{
+	return (area->flags & QR_MAP_FOREIGN) != 0;
+}
+
+/* What an entry of the area says that maps frame with these rights. */
+static inline struct qr_pte
+qr_area_pte(const struct qr_area *area, qr_pfn_t frame, unsigned prot)
+{
+	struct qr_pte pte = qr_pte_map(frame, prot);
+	if ((area->flags & QR_MAP_LOCKED) != 0)
+		pte.bits |= QR_PTE_LOCKED;
+	return pte;
+}
+
+/* --- commit.c: promises of memory --- */
+
+/* Whether an area like this is charged. */
+bool qr_commit_counts(const struct qr_spaces *spaces, unsigned prot,
+    unsigned flags);
+QR_MUST_CHECK int qr_commit_charge(struct qr_spaces *spaces, uint64_t pages);
+void qr_commit_uncharge(struct qr_spaces *spaces, uint64_t pages);
+
+/* --- rmap.c: from a page to the entries that map it; page lock held --- */
+
+/* The page's only mapping, made when it comes in. */
+void qr_rmap_set(struct qr_page *page, struct qr_space *space,
+    qr_vaddr_t address);
+
+/* The only mapping moves; a shared page's link of (space, from) moves. */
+void qr_rmap_move(struct qr_page *page, struct qr_space *space, qr_vaddr_t from,
+    qr_vaddr_t to);
+
+/* Adds a mapping. spare[0] and, if it was the only mapping so far, spare[1]
+ * are used up and set to NULL. */
+void qr_rmap_share(struct qr_page *page, struct qr_space *space,
+    qr_vaddr_t address, struct qr_mapping *spare[2]);
+
+/* Takes the mapping away; tells the policy and returns true if it was the
+ * last: the frame is the caller's to free. */
+bool qr_rmap_unlink(struct qr_spaces *spaces, struct qr_page *page,
+    struct qr_space *space, qr_vaddr_t address);
+
+/* Frees all links of a shared page that nothing maps any more. */
+void qr_rmap_forget(struct qr_spaces *spaces, struct qr_page *page);
+
+/*
+ * Steps through a page's mappings: *cursor is NULL at first. False: there is
+ * no further one. They can't change while the page lock is held or all their
+ * entries are claimed.
+ */
+struct qr_rmap_place {
+	struct qr_space *space;
+	qr_vaddr_t address;
+};
+struct qr_rmap_cursor {
+	const struct qr_mapping *next;
+	bool started;
+};
+bool qr_rmap_step(const struct qr_page *page, struct qr_rmap_cursor *cursor,
+    struct qr_rmap_place *place);
+
+static inline bool
+qr_page_is_shared(const struct qr_page *page)
+{
+	/* Relaxed: whoever acts on it holds the page lock, or an entry that
+	 * maps the page, or all of them. */
+	return (atomic_load_explicit(&page->flags, memory_order_relaxed) &
+		   QR_PAGE_SHARED) != 0;
+}
+
+/* Whether the policy has the page on a list. (page lock) */
+static inline bool
+qr_page_is_listed(const struct qr_page *page)
+{
+	/* Relaxed: changed under the page lock only. */
+	return (atomic_load_explicit(&page->flags, memory_order_relaxed) &
+		   QR_PAGE_LRU_MASK) != 0;
+}
+
+/* --- pages.c: ranges of entries; lock held exclusively --- */
+
+/* Entries taken at a time; their frames' pointers fit the stack. */
+#define QR_PAGES_CHUNK 64u
+
+/* A piece of one leaf node whose entries that are not none are claimed.
+ * first and last are those that have a frame. */
+struct qr_pages_chunk {
+	struct qr_space *space;
+	qr_vaddr_t start;
+	qr_pte_word *words;
+	size_t count;
+	size_t first; /* index; count: no entry has a frame */
+	size_t last;
+};
+
+static inline bool
+qr_chunk_has_frames(const struct qr_pages_chunk *chunk)
+{
+	return chunk->first < chunk->count;
+}
+
+static inline qr_vaddr_t
+qr_chunk_address(const struct qr_pages_chunk *chunk, size_t index)
+{
+	return chunk->start + index * QR_PAGE_SIZE;
+}
+
+static inline struct qr_page *
+qr_chunk_page(const struct qr_pages_chunk *chunk, struct qr_pte pte)
+{
+	return qr_frame_page(chunk->space->spaces->frames, qr_pte_frame(pte));
+}
+
+/* Calls work for all of [start, end), a claimed chunk at a time, and ends the
+ * claims that work has left; stops at an error, which it returns. */
+QR_MUST_CHECK int qr_pages_for_each(struct qr_space *space, qr_vaddr_t start,
+    qr_vaddr_t end, int (*work)(const struct qr_pages_chunk *chunk, void *ctx),
+    void *ctx);
+
+/* Takes a claimed entry's write bit away, and gives it back. */
+void qr_entry_freeze(qr_pte_word *word);
+void qr_entry_thaw(qr_pte_word *word);
+
+/* Empties the entries of [start, end) of a managed area: frames and slots
+ * are given back. */
+void qr_pages_drop(struct qr_space *space, qr_vaddr_t start, qr_vaddr_t end,
+    unsigned host);
+
+/* Gives the resident pages of [start, end) the rights of prot. On an error
+ * of the port some have got them. */
+QR_MUST_CHECK int qr_pages_protect(struct qr_space *space, qr_vaddr_t start,
+    qr_vaddr_t end, unsigned prot, unsigned host);
+
+/* After that failed: entries of [start, end) say prot again. */
+void qr_pages_unprotect(struct qr_space *space, qr_vaddr_t start,
+    qr_vaddr_t end, unsigned prot, unsigned host);
+
+/* Makes the table nodes that qr_pages_move needs. */
+QR_MUST_CHECK int qr_pages_move_prepare(struct qr_space *space, qr_vaddr_t from,
+    uint64_t size_bytes, qr_vaddr_t to);
+void qr_pages_move(struct qr_space *space, qr_vaddr_t from, uint64_t size_bytes,
+    qr_vaddr_t to, unsigned host);
+
+/* Takes the resident pages of [start, end) off the policy's lists, or puts
+ * them on. */
+void qr_pages_set_locked(struct qr_space *space, qr_vaddr_t start,
+    qr_vaddr_t end, bool locked);
+
+/* --- run.c: neighbours on their way in; lock shared --- */
+
+/* A run of claimed neighbours and the frames they get. */
+struct qr_run {
+	struct qr_space *space;
+	const struct qr_area *area;
+	qr_vaddr_t start;
+	qr_pte_word *words; /* the entries, in one leaf node */
+	size_t count;       /* entries claimed, each with a frame */
+	qr_pfn_t frames[QR_STAGE_PAGES];
+};
+
+/* A frame for a page to be mapped, counted; NULL: no memory, or the limit
+ * for mapped pages. May reclaim. */
+QR_MUST_CHECK struct qr_page *qr_run_frame(struct qr_spaces *spaces);
+void qr_run_free_frames(struct qr_spaces *spaces, struct qr_page **pages,
+    size_t count);
+
+/* Claims up to limit entries that like the first one are swapped and near
+ * or hold nothing, as long as frames can be had without reclaim. */
+void qr_run_grow(struct qr_run *run, size_t limit);
+
+/* Fills the run (zero or from swap) and maps it, or gives all back. On
+ * success entries are published and pages on the policy's lists. */
+QR_MUST_CHECK int qr_run_bring_in(struct qr_run *run);
+
+/* How many pages from address on are worth bringing in, judged from the
+ * faults before, at most limit; and what the next one may expect. */
+size_t qr_stream_window(struct qr_space *space, qr_vaddr_t address,
+    size_t limit);
+void qr_stream_note(struct qr_space *space, qr_vaddr_t next, size_t window);
+
+/* Ends a claim with the entry as it was. */
+void qr_entry_release(const struct qr_port *port, qr_pte_word *word);
+
+/* --- fault.c --- */
+
+/* One touch under the shared lock; ahead: pages from address on that are
+ * known to be wanted, 1: only this. Errors as qr_space_fault, no oom(). */
+struct qr_touch {
+	struct qr_space *space;
+	const struct qr_area *area;
+	qr_vaddr_t address;
+	unsigned access;
+	size_t ahead;
+	qr_pte_word *word; /* its entry */
+	struct qr_pte pte; /* what the entry was when it was claimed */
+};
+QR_MUST_CHECK int qr_touch_entry(struct qr_touch *touch);
+
+/* Whether the entry allows that access and nobody is about to change it. */
+bool qr_touch_is_met(struct qr_pte pte, unsigned access);
+
+/* Brings in what [at, end) needs for access, in areas that the core manages;
+ * moves at on. Asks oom(). No lock held. Errors as qr_space_fault. */
+struct qr_populate {
+	struct qr_space *space;
+	qr_vaddr_t at;
+	qr_vaddr_t end;
+	unsigned access;
+	bool swapped_only; /* a hint: no first touches, no errors, no oom() */
+};
+QR_MUST_CHECK int qr_populate(struct qr_populate *populate);
+
+/* Whether rights allow an access. */
+bool qr_prot_allows(unsigned prot, unsigned access);
+
+/* Asks the port's oom(); true: try again. No lock held. */
+bool qr_touch_oom(struct qr_space *space, qr_vaddr_t address);
+
+/* --- map.c; lock held exclusively --- */
+
+/* Unmaps [start, end) with the spares that qr_area_isolate needs. */
+void qr_map_clear(struct qr_space *space, qr_vaddr_t start, qr_vaddr_t end,
+    struct qr_area_spares *spares, unsigned host);
+
+/* Aligned, not empty, within what the table describes. */
+bool qr_range_is_valid(const struct qr_space *space, qr_vaddr_t start,
+    uint64_t size_bytes);
+
+/* How the areas of a range change. */
+struct qr_area_change {
+	unsigned prot;
+	bool prot_too;        /* else prot stays as it is */
+	unsigned flags_set;   /* QR_MAP_* */
+	unsigned flags_clear; /* QR_MAP_* */
+	unsigned host;
+};
+QR_MUST_CHECK int qr_map_change(struct qr_space *space, qr_vaddr_t start,
+    uint64_t size_bytes, const struct qr_area_change *change);
+
+/* --- cow.c --- */
+
+/* A write to a page that others map too; the entry is claimed. */
+QR_MUST_CHECK int qr_touch_copy(struct qr_touch *touch);
+
+/* --- pin.c --- */
+
+/* Whether a pin covers address. After the entry was claimed and a
+ * sequentially consistent fence. */
+bool qr_space_is_pinned(struct qr_space *space, qr_vaddr_t address);
+
+#endif
