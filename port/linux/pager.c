@@ -231,10 +231,11 @@ pager_thread_start(struct qr_thread *thread)
 {
 	if (qr_linux.space == NULL)
 		return;
-	pager_enter(thread);
+	struct qr_thread *self = qr_thread_self();
+	pager_enter(self);
 	for (unsigned i = 0; i < QR_THREAD_PINS; i++)
 		qr_space_pin_register(qr_linux.space, &thread->pins[i]);
-	pager_leave(thread);
+	pager_leave(self);
 }
 
 void
@@ -242,9 +243,10 @@ pager_thread_end(struct qr_thread *thread)
 {
 	if (qr_linux.space == NULL)
 		return;
+	struct qr_thread *self = qr_thread_self();
 	pager_unpin(thread);
-	pager_enter(thread);
+	pager_enter(self);
 	for (unsigned i = 0; i < QR_THREAD_PINS; i++)
 		qr_space_pin_unregister(qr_linux.space, &thread->pins[i]);
-	pager_leave(thread);
+	pager_leave(self);
 }

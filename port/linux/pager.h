@@ -61,7 +61,7 @@ void pager_exec_failed(struct qr_thread *thread);
 /* A fatal signal is about to be let through. */
 void pager_killed(struct qr_thread *thread, int signal_number);
 
-/* A thread's record comes into use, goes out of use. */
+/* A thread's record comes into use, goes out of use; called by any thread. */
 void pager_thread_start(struct qr_thread *thread);
 void pager_thread_end(struct qr_thread *thread);
 
