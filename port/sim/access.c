@@ -87,18 +87,3 @@ sim_touch(struct sim *sim, struct qr_space *space, qr_vaddr_t address,
 	struct sim_access touch = { .address = address, .access = access };
 	return access_bytes(sim, space, touch, 1);
 }
-
-int
-sim_try(struct sim *sim, struct sim_mm *mm, qr_vaddr_t address, unsigned access,
-    unsigned char *byte)
-{
-	struct sim_access touch = { .address = address,
-		.access = access,
-		.size_bytes = 1 };
-	(void)sim;
-	if (access == QR_ACCESS_WRITE)
-		touch.from = byte;
-	else
-		touch.to = byte;
-	return sim_mmu_access(mm, &touch);
-}

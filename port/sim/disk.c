@@ -64,9 +64,9 @@ uint64_t
 sim_disk_size(void *ctx)
 {
 	struct sim_disk *disk = &((struct sim *)ctx)->disk;
-	pthread_mutex_lock(&disk->lock);
+	sim_lock(&disk->lock);
 	uint64_t pages = disk->pages;
-	pthread_mutex_unlock(&disk->lock);
+	sim_unlock(&disk->lock);
 	return pages;
 }
 
@@ -81,7 +81,7 @@ sim_disk_read(void *ctx, uint64_t slot, void *data, size_t count)
 	size_t bytes = count * QR_PAGE_SIZE;
 	if (error != 0)
 		bytes = error == -QR_EIO ? bytes / 2 : 0;
-	pthread_mutex_lock(&disk->lock);
+	sim_lock(&disk->lock);
 	for (size_t i = 0; i < count; i++) {
 		if (disk->filled[slot + i] == 0)
 			memset(disk_page(disk, slot + i), EMPTY_BYTE,
@@ -89,7 +89,7 @@ sim_disk_read(void *ctx, uint64_t slot, void *data, size_t count)
 	}
 	memcpy(data, disk_page(disk, slot), bytes);
 	disk->reads += count;
-	pthread_mutex_unlock(&disk->lock);
+	sim_unlock(&disk->lock);
 	return error;
 }
 
@@ -118,7 +118,7 @@ sim_disk_write(void *ctx, uint64_t slot, const void *data, size_t count)
 	size_t bytes = count * QR_PAGE_SIZE;
 	if (error == -QR_EIO)
 		bytes /= 2;
-	pthread_mutex_lock(&disk->lock);
+	sim_lock(&disk->lock);
 	if (error == 0 || error == -QR_EIO) {
 		int full = disk_fill(disk, slot, count);
 		if (full == 0)
@@ -127,7 +127,7 @@ sim_disk_write(void *ctx, uint64_t slot, const void *data, size_t count)
 			error = full;
 	}
 	disk->writes += count;
-	pthread_mutex_unlock(&disk->lock);
+	sim_unlock(&disk->lock);
 	return error;
 }
 
@@ -136,37 +136,37 @@ sim_disk_trim(void *ctx, uint64_t slot, size_t count)
 {
 	struct sim_disk *disk = &((struct sim *)ctx)->disk;
 	disk_check_range(disk, slot, count);
-	pthread_mutex_lock(&disk->lock);
+	sim_lock(&disk->lock);
 	for (size_t i = 0; i < count; i++) {
 		disk->pages_filled -= disk->filled[slot + i];
 		disk->filled[slot + i] = 0;
 	}
 	disk->trims += count;
-	pthread_mutex_unlock(&disk->lock);
+	sim_unlock(&disk->lock);
 }
 
 void
 sim_disk_resize(struct sim *sim, uint64_t pages)
 {
 	struct sim_disk *disk = &sim->disk;
-	pthread_mutex_lock(&disk->lock);
+	sim_lock(&disk->lock);
 	disk->pages = pages < disk->pages_max ? pages : disk->pages_max;
-	pthread_mutex_unlock(&disk->lock);
+	sim_unlock(&disk->lock);
 }
 
 void
 sim_disk_set_room(struct sim *sim, uint64_t pages)
 {
-	pthread_mutex_lock(&sim->disk.lock);
+	sim_lock(&sim->disk.lock);
 	sim->disk.room = pages;
-	pthread_mutex_unlock(&sim->disk.lock);
+	sim_unlock(&sim->disk.lock);
 }
 
 void
 sim_disk_corrupt(struct sim *sim, uint64_t slot)
 {
 	disk_check_range(&sim->disk, slot, 1);
-	pthread_mutex_lock(&sim->disk.lock);
+	sim_lock(&sim->disk.lock);
 	disk_page(&sim->disk, slot)[QR_PAGE_SIZE / 3] ^= 0xff;
-	pthread_mutex_unlock(&sim->disk.lock);
+	sim_unlock(&sim->disk.lock);
 }

@@ -177,9 +177,9 @@ tlb_flush(const struct sim_mm *mm, qr_vaddr_t start, qr_vaddr_t end)
 	struct sim *sim = mm->sim;
 	for (unsigned i = 0; i < sim->port.cpu_count; i++) {
 		struct sim_cpu *cpu = &sim->cpus[i];
-		pthread_mutex_lock(&cpu->lock);
+		sim_lock(&cpu->lock);
 		tlb_flush_cpu(mm, cpu, page_of(start), page_of(end));
-		pthread_mutex_unlock(&cpu->lock);
+		sim_unlock(&cpu->lock);
 	}
 	atomic_fetch_add(&sim->flushes, 1);
 	sim_spend(sim, FLUSH_NS);
@@ -286,7 +286,7 @@ sim_mmu_access(struct sim_mm *mm, const struct sim_access *access)
 	if (!address_is_valid(sim, access->address))
 		return -QR_EFAULT;
 	struct sim_cpu *cpu = &sim->cpus[sim_thread_cpu(sim)];
-	pthread_mutex_lock(&cpu->lock);
+	sim_lock(&cpu->lock);
 	const struct sim_translation *slot = translate(mm, cpu, access);
 	if (slot != NULL) {
 		unsigned char *bytes = frame_bytes(sim, slot->frame) +
@@ -296,11 +296,26 @@ sim_mmu_access(struct sim_mm *mm, const struct sim_access *access)
 		if (access->from != NULL)
 			memcpy(bytes, access->from, access->size_bytes);
 	}
-	pthread_mutex_unlock(&cpu->lock);
+	sim_unlock(&cpu->lock);
 	if (slot != NULL)
 		return 0;
 	atomic_fetch_add(&sim->refused, 1);
 	return -QR_EFAULT;
+}
+
+int
+sim_try(struct sim *sim, struct sim_mm *mm, qr_vaddr_t address, unsigned access,
+    unsigned char *byte)
+{
+	struct sim_access touch = { .address = address,
+		.access = access,
+		.size_bytes = 1 };
+	(void)sim;
+	if (access == QR_ACCESS_WRITE)
+		touch.from = byte;
+	else
+		touch.to = byte;
+	return sim_mmu_access(mm, &touch);
 }
 
 /* --- frames and windows --- */

@@ -309,28 +309,28 @@ sim_frame(const struct sim *sim, qr_pfn_t frame)
 void
 sim_fail_after(struct sim *sim, enum sim_call call, uint64_t n, int error)
 {
-	pthread_mutex_lock(&sim->fault_lock);
+	sim_lock(&sim->fault_lock);
 	sim->faults[call].after = n;
 	sim->faults[call].after_error = error;
-	pthread_mutex_unlock(&sim->fault_lock);
+	sim_unlock(&sim->fault_lock);
 }
 
 void
 sim_fail_every(struct sim *sim, enum sim_call call, uint64_t n, int error)
 {
-	pthread_mutex_lock(&sim->fault_lock);
+	sim_lock(&sim->fault_lock);
 	sim->faults[call].every = n;
 	sim->faults[call].since = 0;
 	sim->faults[call].every_error = error;
-	pthread_mutex_unlock(&sim->fault_lock);
+	sim_unlock(&sim->fault_lock);
 }
 
 void
 sim_fail_never(struct sim *sim)
 {
-	pthread_mutex_lock(&sim->fault_lock);
+	sim_lock(&sim->fault_lock);
 	memset(sim->faults, 0, sizeof(sim->faults));
-	pthread_mutex_unlock(&sim->fault_lock);
+	sim_unlock(&sim->fault_lock);
 }
 
 uint64_t
@@ -369,9 +369,9 @@ sim_enter(struct sim *sim, enum sim_call call)
 	if ((sim->config.flags & SIM_JITTER) != 0 &&
 	    sim_thread_random(sim) % JITTER_ONE_IN == 0)
 		sched_yield();
-	pthread_mutex_lock(&sim->fault_lock);
+	sim_lock(&sim->fault_lock);
 	int error = fault_due(&sim->faults[call]);
-	pthread_mutex_unlock(&sim->fault_lock);
+	sim_unlock(&sim->fault_lock);
 	return error;
 }
 

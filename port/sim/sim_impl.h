@@ -104,7 +104,10 @@ struct sim {
 int sim_enter(struct sim *sim, enum sim_call call);
 void sim_spend(struct sim *sim, uint64_t ns);
 
-/* thread.c */
+/* thread.c. A thread holds one of the sim's locks at most, so that a panic
+ * that is expected can drop it. */
+void sim_lock(pthread_mutex_t *lock);
+void sim_unlock(pthread_mutex_t *lock);
 unsigned sim_thread_cpu(void *ctx);
 uint32_t sim_thread_self(void *ctx);
 void sim_thread_wait(void *ctx, const void *word, uint32_t expect,

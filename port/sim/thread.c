@@ -47,6 +47,7 @@ struct catcher {
 
 _Thread_local struct sim_thread sim_thread;
 static _Thread_local struct catcher *catcher;
+static _Thread_local pthread_mutex_t *held_lock;
 static _Thread_local char message[MESSAGE_BYTES];
 
 static void
@@ -219,6 +220,20 @@ sim_thread_wake(void *ctx, const void *word, unsigned count)
 	pthread_mutex_unlock(&bucket->lock);
 }
 
+void
+sim_lock(pthread_mutex_t *lock)
+{
+	pthread_mutex_lock(lock);
+	held_lock = lock;
+}
+
+void
+sim_unlock(pthread_mutex_t *lock)
+{
+	held_lock = NULL;
+	pthread_mutex_unlock(lock);
+}
+
 const char *
 sim_expect_panic(void (*body)(void *ctx), void *ctx)
 {
@@ -250,6 +265,8 @@ qr_port_panic(const char *file, int line, const char *condition,
 		    args);
 		va_end(args);
 	}
+	if (held_lock != NULL)
+		sim_unlock(held_lock);
 	if (catcher != NULL)
 		longjmp(catcher->where, 1);
 	fprintf(stderr, "panic: %s\n", message);
