@@ -191,8 +191,9 @@ object_index(const struct qr_slab_cache *cache, const struct qr_page *slab,
 	return (uint16_t)index;
 }
 
-struct qr_page *
-qr_carve_slab_of(const struct qr_slab_cache *cache, const void *object)
+/* The slab that the object is of; panics if it is of none of the cache. */
+static struct qr_page *
+slab_of(const struct qr_slab_cache *cache, const void *object)
 {
 	const struct qr_slabs *slabs = cache->slabs;
 	uint64_t offset =
@@ -206,6 +207,12 @@ qr_carve_slab_of(const struct qr_slab_cache *cache, const void *object)
 	QR_ASSERT(slab->u.slab.cache == (const void *)cache,
 	    "slab.4: cache %s: %p is not of this cache", cache->name, object);
 	return slab;
+}
+
+void
+qr_carve_check_object(const struct qr_slab_cache *cache, const void *object)
+{
+	(void)object_index(cache, slab_of(cache, object), object);
 }
 
 /* Takes the slab's first free object; there is one. */
@@ -347,7 +354,7 @@ qr_carve_take_locked(struct qr_slab_cache *cache, size_t count, void **objects)
 static void
 slab_give(struct qr_slab_cache *cache, void *object)
 {
-	struct qr_page *slab = qr_carve_slab_of(cache, object);
+	struct qr_page *slab = slab_of(cache, object);
 	enum slab_list before = slab_list_of(cache, slab);
 	bool moves = before == SLAB_FULL || slab->u.slab.used == 1;
 	if (!moves) {
@@ -359,14 +366,14 @@ slab_give(struct qr_slab_cache *cache, void *object)
 	slab_insert(cache, slab);
 }
 
-void
+size_t
 qr_carve_give_locked(struct qr_slab_cache *cache, size_t count, void **objects)
 {
 	qr_lock_assert_held(cache->port, &cache->lock);
 	for (size_t i = 0; i < count; i++)
 		slab_give(cache, objects[i]);
 	cache->taken -= count;
-	(void)qr_carve_trim_locked(cache,
+	return qr_carve_trim_locked(cache,
 	    1 + (cache->slab_count >> EMPTY_SHARE_SHIFT));
 }
 
@@ -380,12 +387,13 @@ qr_carve_take_one(struct qr_slab_cache *cache)
 	return object;
 }
 
-void
+size_t
 qr_carve_give_one(struct qr_slab_cache *cache, void *object)
 {
 	qr_lock_acquire(cache->port, &cache->lock);
-	qr_carve_give_locked(cache, 1, &object);
+	size_t frames = qr_carve_give_locked(cache, 1, &object);
 	qr_lock_release(cache->port, &cache->lock);
+	return frames;
 }
 
 /* --- checking --- */

@@ -128,7 +128,7 @@ qr_guard_on_alloc(const struct qr_slab_cache *cache, void *object)
 void
 qr_guard_on_free(const struct qr_slab_cache *cache, void *object)
 {
-	(void)qr_carve_slab_of(cache, object);
+	qr_carve_check_object(cache, object);
 	guard_move(cache, object, STATE_USED, STATE_FREE);
 	guard_check_red(cache, object);
 	guard_seal(cache, object);

@@ -15,7 +15,8 @@
  *	        full     full                has room: exchange
  *	        full     full                                  flush previous
  *
- * A CPU gets its magazines at its first slow way, both or none. Their memory
+ * A CPU gets its magazines at its first free, both or none: an allocation
+ * never brings any, so that the last frame goes to an object. Their memory
  * comes from three slab caches of the same kind, which have no magazines
  * themselves, and only as gfp 0 gives it: a magazine is never worth a reclaim
  * nor the reserve. Without magazines each operation goes to the slabs.
@@ -67,12 +68,13 @@ magazine_alloc(struct qr_slab_cache *cache)
 	return magazine;
 }
 
-static void
+/* Returns how many frames became free by it. */
+static size_t
 magazine_free(struct qr_slab_cache *cache, struct qr_magazine *magazine)
 {
 	if (QR_CONFIG_HARD)
 		qr_guard_on_free(cache->magazines, magazine);
-	qr_carve_give_one(cache->magazines, magazine);
+	return qr_carve_give_one(cache->magazines, magazine);
 }
 
 /* --- depot; cache's lock held --- */
@@ -116,7 +118,7 @@ cpu_equip(struct qr_slab_cache *cache, struct qr_slab_cpu *cpu)
 		return false;
 	struct qr_magazine *previous = magazine_alloc(cache);
 	if (previous == NULL) {
-		magazine_free(cache, loaded);
+		(void)magazine_free(cache, loaded);
 		return false;
 	}
 	cpu->loaded = loaded;
@@ -161,7 +163,7 @@ cpu_unload(struct qr_slab_cache *cache, struct qr_slab_cpu *cpu)
 		cache->depot_full_count++;
 		cpu->previous = depot_pop(&cache->depot_empty);
 	} else {
-		qr_carve_give_locked(cache, cpu->previous_count,
+		(void)qr_carve_give_locked(cache, cpu->previous_count,
 		    cpu->previous->rounds);
 	}
 	cpu->previous_count = 0;
@@ -171,7 +173,7 @@ cpu_unload(struct qr_slab_cache *cache, struct qr_slab_cpu *cpu)
 QR_NOINLINE void *
 qr_magazine_reload(struct qr_slab_cache *cache, struct qr_slab_cpu *cpu)
 {
-	if (!cpu_equip(cache, cpu))
+	if (cpu->room == 0)
 		return qr_carve_take_one(cache);
 	if (cpu->previous_count == 0)
 		cpu_load(cache, cpu);
@@ -198,15 +200,17 @@ qr_magazine_make_room(struct qr_slab_cache *cache, struct qr_slab_cpu *cpu)
 /* --- all of a cache --- */
 
 /* Takes the CPU's magazines away, emptied into the slabs, onto the stack. */
-static void
+static size_t
 cpu_strip(struct qr_slab_cache *cache, struct qr_slab_cpu *cpu,
     struct qr_magazine **stack)
 {
 	if (cpu->room == 0)
-		return;
+		return 0;
 	qr_lock_acquire(cache->port, &cache->lock);
-	qr_carve_give_locked(cache, cpu->count, cpu->loaded->rounds);
-	qr_carve_give_locked(cache, cpu->previous_count, cpu->previous->rounds);
+	size_t frames =
+	    qr_carve_give_locked(cache, cpu->count, cpu->loaded->rounds);
+	frames += qr_carve_give_locked(cache, cpu->previous_count,
+	    cpu->previous->rounds);
 	qr_lock_release(cache->port, &cache->lock);
 	depot_push(stack, cpu->loaded);
 	depot_push(stack, cpu->previous);
@@ -215,39 +219,45 @@ cpu_strip(struct qr_slab_cache *cache, struct qr_slab_cpu *cpu,
 	cpu->count = 0;
 	cpu->previous_count = 0;
 	cpu->room = 0;
+	return frames;
 }
 
-static void
+static size_t
 depot_strip(struct qr_slab_cache *cache, struct qr_magazine **stack)
 {
+	size_t frames = 0;
 	qr_lock_acquire(cache->port, &cache->lock);
 	while (cache->depot_full != NULL) {
 		struct qr_magazine *magazine = depot_pop(&cache->depot_full);
-		qr_carve_give_locked(cache, cache->rounds, magazine->rounds);
+		frames += qr_carve_give_locked(cache, cache->rounds,
+		    magazine->rounds);
 		depot_push(stack, magazine);
 	}
 	while (cache->depot_empty != NULL)
 		depot_push(stack, depot_pop(&cache->depot_empty));
 	cache->depot_full_count = 0;
 	qr_lock_release(cache->port, &cache->lock);
+	return frames;
 }
 
-void
+size_t
 qr_magazine_flush(struct qr_slab_cache *cache)
 {
 	if (cache->rounds == 0)
-		return;
+		return 0;
+	size_t frames = 0;
 	struct qr_magazine *stack = NULL;
 	for (unsigned i = 0; i < cache->port->cpu_count; i++) {
 		struct qr_slab_cpu *cpu = slab_cpu_try_enter(&cache->cpu[i]);
 		if (cpu == NULL)
 			continue;
-		cpu_strip(cache, cpu, &stack);
+		frames += cpu_strip(cache, cpu, &stack);
 		slab_cpu_leave(cpu);
 	}
-	depot_strip(cache, &stack);
+	frames += depot_strip(cache, &stack);
 	while (stack != NULL)
-		magazine_free(cache, depot_pop(&stack));
+		frames += magazine_free(cache, depot_pop(&stack));
+	return frames;
 }
 
 uint64_t
@@ -276,7 +286,7 @@ check_rounds(const struct qr_slab_cache *cache,
     const struct qr_magazine *magazine, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
-		(void)qr_carve_slab_of(cache, magazine->rounds[i]);
+		qr_carve_check_object(cache, magazine->rounds[i]);
 		if (QR_CONFIG_HARD)
 			qr_guard_check_free(cache, magazine->rounds[i]);
 	}

@@ -162,7 +162,7 @@ qr_slab_free(struct qr_slab_cache *cache, void *object)
 	struct qr_slab_cpu *cpu =
 	    slab_cpu_try_enter(&cache->cpu[qr_port_cpu(cache->port)]);
 	if (QR_UNLIKELY(cpu == NULL)) {
-		qr_carve_give_one(cache, object);
+		(void)qr_carve_give_one(cache, object);
 		return;
 	}
 	bool room = QR_LIKELY(cpu->count < cpu->room) ||
@@ -176,7 +176,7 @@ qr_slab_free(struct qr_slab_cache *cache, void *object)
 	}
 	slab_cpu_leave(cpu);
 	if (QR_UNLIKELY(!room))
-		qr_carve_give_one(cache, object);
+		(void)qr_carve_give_one(cache, object);
 }
 
 int
@@ -257,7 +257,7 @@ qr_slab_create(struct qr_slabs *slabs, const struct qr_slab_config *config)
 static void
 cache_drain(struct qr_slab_cache *cache)
 {
-	qr_magazine_flush(cache);
+	(void)qr_magazine_flush(cache);
 	QR_ASSERT(cache->taken == 0,
 	    "slab.1: cache %s has %llu objects at its end", cache->name,
 	    (unsigned long long)cache->taken);
@@ -277,7 +277,7 @@ qr_slab_destroy(struct qr_slab_cache *cache)
 	cache_drain(cache);
 	if (QR_CONFIG_HARD)
 		qr_guard_on_free(&slabs->caches, cache);
-	qr_carve_give_one(&slabs->caches, cache);
+	(void)qr_carve_give_one(&slabs->caches, cache);
 }
 
 /* --- all caches --- */
@@ -343,9 +343,9 @@ qr_slab_stop(struct qr_slabs *slabs)
 size_t
 qr_slab_shrink(struct qr_slab_cache *cache)
 {
-	qr_magazine_flush(cache);
+	size_t frames = qr_magazine_flush(cache);
 	qr_lock_acquire(cache->port, &cache->lock);
-	size_t frames = qr_carve_trim_locked(cache, 0);
+	frames += qr_carve_trim_locked(cache, 0);
 	qr_lock_release(cache->port, &cache->lock);
 	return frames;
 }

@@ -139,19 +139,20 @@ void *qr_carve_grow(struct qr_slab_cache *cache, qr_gfp_t gfp);
 size_t qr_carve_take_locked(struct qr_slab_cache *cache, size_t count,
     void **objects);
 
-/* Gives objects back to their slabs. Cache's lock held. */
-void qr_carve_give_locked(struct qr_slab_cache *cache, size_t count,
+/* Gives objects back to their slabs; returns how many frames became free by
+ * it. Cache's lock held. */
+size_t qr_carve_give_locked(struct qr_slab_cache *cache, size_t count,
     void **objects);
 
 /* The two above for one object, with the lock taken here. */
 void *qr_carve_take_one(struct qr_slab_cache *cache);
-void qr_carve_give_one(struct qr_slab_cache *cache, void *object);
+size_t qr_carve_give_one(struct qr_slab_cache *cache, void *object);
 
 /* Frees empty slabs but keep; returns how many frames. Cache's lock held. */
 size_t qr_carve_trim_locked(struct qr_slab_cache *cache, uint64_t keep);
 
-/* The slab that the object is of; panics if it is no object of the cache. */
-struct qr_page *qr_carve_slab_of(const struct qr_slab_cache *cache,
+/* Panics if there is no object of the cache at that place. */
+void qr_carve_check_object(const struct qr_slab_cache *cache,
     const void *object);
 
 /* Checks slabs and free lists. Cache's lock held. */
@@ -166,7 +167,8 @@ void qr_magazine_init(struct qr_slab_cache *cache, struct qr_slab_cpu *cpu);
 size_t qr_magazine_bytes(unsigned size_index);
 
 /* The CPU, entered by the caller, has nothing loaded: loads and returns an
- * object, or NULL if neither magazines nor slabs have one. */
+ * object, or NULL if neither magazines nor slabs have one. Asks for no
+ * memory. */
 void *qr_magazine_reload(struct qr_slab_cache *cache, struct qr_slab_cpu *cpu);
 
 /* The CPU, entered by the caller, has no room: makes some. False: there is
@@ -174,8 +176,9 @@ void *qr_magazine_reload(struct qr_slab_cache *cache, struct qr_slab_cpu *cpu);
 bool qr_magazine_make_room(struct qr_slab_cache *cache,
     struct qr_slab_cpu *cpu);
 
-/* Empties all magazines that nobody is using into the slabs. */
-void qr_magazine_flush(struct qr_slab_cache *cache);
+/* Empties all magazines that nobody is using into the slabs and frees them;
+ * returns how many frames became free by it. */
+size_t qr_magazine_flush(struct qr_slab_cache *cache);
 
 /* Objects in all magazines that nobody is using. */
 uint64_t qr_magazine_stock(struct qr_slab_cache *cache);
