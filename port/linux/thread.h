@@ -16,7 +16,9 @@
 
 #include <qr/machine.h>
 
-#define QR_THREAD_SIZE ((size_t)64 << 10) /* bytes, with the record */
+#include "sys_config.h"
+
+#define QR_THREAD_SIZE ((size_t)QR_THREAD_SIZE_BYTES) /* with the record */
 #define QR_THREAD_PINS 16u /* ranges pinned at once without overflow */
 
 struct qr_gate_thread; /* the gate's part: gate/gate.h */
@@ -27,16 +29,24 @@ struct qr_thread {
 				never 0 (c) */
 	uint32_t cpu_hint;   /* spreads threads over per-CPU structures (c) */
 	uint32_t held_ranks; /* (o) core locks held, debug builds */
-	uint32_t depth;      /* (o) entries into the core now open: 0 or 1 */
-	struct qr_thread *next; /* (registry lock) all records */
-	struct qr_thread *prev;
+	_Atomic(uint32_t) inside; /* (o) 1: is inside the core; read by who
+				     forks */
+	uint32_t repeats;         /* (o) touches of one address in a row that
+				     needed nothing */
+	uintptr_t last_touch;     /* (o) that address */
+	struct qr_thread *next;   /* (registry lock) all records */
 
 	/* The pager's: what this thread's current system call has pinned. */
 	uint32_t pin_count;                 /* (o) of pins[] */
 	struct qr_pin pins[QR_THREAD_PINS]; /* (o) */
 
-	/* The gate's. */
-	struct qr_gate_thread *gate; /* (o) */
+	/* mmu.c's copy of a page that can't be read where it is. */
+	unsigned char peek[QR_PAGE_SIZE]; /* (o) */
+
+	/* The gate's, in the same pages. */
+	struct qr_gate_thread *gate; /* (c) */
+	bool guest; /* (c) a vfork child: another process, in this memory
+		       until it execs or ends */
 };
 
 /* The record of the running thread; only on a Quire stack. */
@@ -46,5 +56,43 @@ qr_thread_self(void)
 	uintptr_t sp = (uintptr_t)__builtin_frame_address(0);
 	return (struct qr_thread *)(sp & ~(uintptr_t)(QR_THREAD_SIZE - 1));
 }
+
+/* A record with its stack; not yet anybody's. NULL: no memory. */
+QR_MUST_CHECK struct qr_thread *qr_thread_alloc(void);
+
+/* Nobody may be on the stack any more. */
+void qr_thread_free(struct qr_thread *thread);
+
+/* Enters the record in the register of threads. */
+void qr_thread_begin(struct qr_thread *thread);
+
+/* The record is the calling thread's from now on. */
+void qr_thread_claim(struct qr_thread *thread);
+
+/* Takes the record out of the register. */
+void qr_thread_end(struct qr_thread *thread);
+
+/* Takes all records that are wanted out of the register; the chain of them,
+ * by next, is the caller's. wanted() is called with the register locked. */
+struct qr_thread *qr_thread_take(
+    bool (*wanted)(const struct qr_thread *thread));
+
+/* The part of the stack that the kernel and calls may use: [start, end). */
+uintptr_t qr_thread_stack_start(const struct qr_thread *thread);
+uintptr_t qr_thread_stack_end(const struct qr_thread *thread);
+
+/* Calls visit for each registered record, with the register locked. */
+void qr_thread_for_each(void (*visit)(void *arg, struct qr_thread *thread),
+    void *arg);
+
+/* Around a fork, so that the child finds the register whole. */
+void qr_thread_fork_prepare(void);
+void qr_thread_fork_parent(void);
+void qr_thread_fork_child(struct qr_thread *thread);
+
+/* Calls call(arg) on the thread's stack from another one. Signals that the
+ * program has handlers for must be blocked. */
+void qr_thread_call_on_stack(struct qr_thread *thread, void (*call)(void *arg),
+    void *arg);
 
 #endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gate/gate.h: the one place that every system call and every signal of the
+ * program passes. The essay is in gate.c; what the gate asks of the rest of
+ * the port stands in ../pager.h.
+ *
+ * All are called on a Quire stack with the program's signals blocked.
+ */
+#ifndef QR_GATE_H
+#define QR_GATE_H
+
+#include <qr/types.h>
+
+struct qr_thread;
+
+/* Bytes behind a thread's record that are the gate's. */
+#define QR_GATE_THREAD_SIZE ((size_t)1536)
+
+struct gate_config {
+	/* The kernel's touches of missing memory are errors: pin what calls
+	 * name, and refuse what can't be pinned (io_uring, aio). False where
+	 * they fault like everybody's. */
+	bool pins;
+	/* Call pager_killed before a signal's default action ends the
+	 * process; signals that nobody handles then get a handler. */
+	bool watch_fatal;
+	/* The mask that the program was started with. What the caller sets
+	 * again when the gate is armed is this without QR_GATE_HELD. */
+	uint64_t mask;
+};
+
+/* Signals that are Quire's own: never really blocked, ignored or reset, as
+ * bits of a mask: SIGBUS, SIGSEGV, SIGSYS. */
+#define QR_GATE_HELD ((uint64_t)1 << 6 | (uint64_t)1 << 10 | (uint64_t)1 << 30)
+
+/* Once per process, before it has threads. Takes over the dispositions and
+ * the mask that the process was started with. 0 or -errno. */
+QR_MUST_CHECK int gate_init(const struct gate_config *config);
+
+/* From here on the calling thread's system calls and signals pass the gate.
+ * The record must have been begun. 0; -errno: the kernel has no Syscall User
+ * Dispatch. */
+QR_MUST_CHECK int gate_arm(struct qr_thread *thread);
+
+/* The calling thread's system calls go round the gate again. */
+void gate_disarm(struct qr_thread *thread);
+
+/* Counters since the start, inexact while threads run. */
+struct gate_stat {
+	uint64_t calls;    /* trapped */
+	uint64_t signals;  /* handed to handlers of the program */
+	uint64_t unknown;  /* calls that the table does not know */
+	uint64_t unpinned; /* calls made though a pin was refused */
+};
+
+void gate_stat(struct gate_stat *stat);
+
+#endif

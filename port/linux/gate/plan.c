@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gate/plan.c: pins, and plans for calls whose pointers a row of the table
+ * can't describe: structures that point on, arguments that are pointers for
+ * some operations only, areas that the kernel writes to later.
+ */
+#include <linux/futex.h>
+#include <linux/prctl.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "plan.h"
+
+#define PATH_SIZE_MAX   4096u /* the kernel's PATH_MAX, bytes */
+#define ADDRESS_SIZE    128u  /* struct sockaddr_storage, bytes */
+#define OPTION_SIZE_MAX 65536u
+
+/* The kernel's tables of the same name. */
+#define FD_SETSIZE_MAX   (1L << 20)
+#define ROBUST_HEAD_SIZE 24u
+#define WAITV_COUNT_MAX  128u
+#define MESSAGES_MAX     1024u
+
+int
+pin(struct qr_thread *thread, uintptr_t start, size_t size_bytes,
+    unsigned access)
+{
+	if (!gate.config.pins || start == 0 || size_bytes == 0)
+		return 0;
+	int error = pager_pin(thread, start, size_bytes, access);
+	/* Arguments that are only sometimes written may lie where they can't
+	 * be. */
+	if (error == -EFAULT && access == QR_ACCESS_WRITE)
+		error = pager_pin(thread, start, size_bytes, QR_ACCESS_READ);
+	if (error == -ENOMEM)
+		atomic_fetch_add_explicit(&gate.unpinned, 1,
+		    memory_order_relaxed); /* a statistic */
+	return error == -EFAULT ? 0 : error;
+}
+
+int
+pin_counted(struct qr_thread *thread, const struct gate_call *call, unsigned at,
+    unsigned count, size_t unit_bytes, unsigned access)
+{
+	size_t units = (size_t)call->args[count];
+	if (units > (size_t)1 << 40)
+		return 0; /* negative or absurd: the kernel refuses it */
+	return pin(thread, (uintptr_t)call->args[at], units * unit_bytes,
+	    access);
+}
+
+int
+pin_text(struct qr_thread *thread, uintptr_t text, size_t size_max)
+{
+	if (!gate.config.pins || text == 0)
+		return 0;
+	long size = user_string_size(text, size_max);
+	if (size <= 0)
+		return 0;
+	return pin(thread, text, (size_t)size, QR_ACCESS_READ);
+}
+
+void
+pin_select(struct qr_thread *thread, const struct gate_call *call)
+{
+	long count = call->args[0];
+	if (count < 0 || count > FD_SETSIZE_MAX)
+		count = FD_SETSIZE_MAX;
+	size_t size = ((size_t)count + 63) / 64 * 8;
+	for (unsigned i = 1; i <= 3; i++)
+		pin(thread, (uintptr_t)call->args[i], size, QR_ACCESS_WRITE);
+	pin(thread, (uintptr_t)call->args[4], 16, QR_ACCESS_WRITE);
+}
+
+int
+pin_vectors(struct qr_thread *thread, uintptr_t at, size_t count,
+    unsigned access)
+{
+	if (!gate.config.pins || count > PLAN_VECTORS_MAX)
+		return 0;
+	int error =
+	    pin(thread, at, count * sizeof(struct gate_vector), QR_ACCESS_READ);
+	for (size_t i = 0; i < count && error == 0; i++) {
+		struct gate_vector vector;
+		if (user_read(&vector, at + i * sizeof(vector),
+			sizeof(vector)) != 0)
+			return 0;
+		error = pin(thread, vector.base, vector.size_bytes, access);
+	}
+	return error;
+}
+
+/* --- messages --- */
+
+/* struct msghdr as the kernel has it. */
+struct plan_message {
+	uintptr_t name;
+	uint64_t name_size;
+	uintptr_t vectors;
+	uint64_t vector_count;
+	uintptr_t control;
+	uint64_t control_size;
+	uint64_t flags;
+};
+
+static int
+pin_message(struct qr_thread *thread, uintptr_t at, unsigned access)
+{
+	struct plan_message message;
+	if (user_read(&message, at, sizeof(message)) != 0)
+		return 0;
+	int error =
+	    pin(thread, message.name, (uint32_t)message.name_size, access);
+	if (error == 0 && message.control_size < OPTION_SIZE_MAX)
+		error =
+		    pin(thread, message.control, message.control_size, access);
+	if (error == 0)
+		error = pin_vectors(thread, message.vectors,
+		    message.vector_count, access);
+	return error;
+}
+
+static unsigned
+message_access(long number)
+{
+	return number == SYS_sendmsg || number == SYS_sendmmsg
+		   ? QR_ACCESS_READ
+		   : QR_ACCESS_WRITE;
+}
+
+enum gate_verdict
+plan_message(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
+	(void)context;
+	uintptr_t at = (uintptr_t)call->args[1];
+	if (!gate.config.pins)
+		return GATE_ISSUE;
+	pin(thread, at, sizeof(struct plan_message), QR_ACCESS_WRITE);
+	pin_message(thread, at, message_access(call->number));
+	return GATE_ISSUE;
+}
+
+/* As many messages as can be pinned, at least one: both calls say how many
+ * they have dealt with, and programs go on from there. */
+enum gate_verdict
+plan_messages(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
+	(void)context;
+	const size_t stride = sizeof(struct plan_message) + 8;
+	uintptr_t at = (uintptr_t)call->args[1];
+	size_t count = (uint32_t)call->args[2];
+	size_t pinned = 0;
+	if (!gate.config.pins)
+		return GATE_ISSUE;
+	if (count > MESSAGES_MAX)
+		count = MESSAGES_MAX;
+	pin(thread, at, count * stride, QR_ACCESS_WRITE);
+	if (call->number == SYS_recvmmsg)
+		pin(thread, (uintptr_t)call->args[4], 16, QR_ACCESS_WRITE);
+	while (pinned < count && pin_message(thread, at + pinned * stride,
+				     message_access(call->number)) == 0)
+		pinned++;
+	if (pinned == count)
+		return GATE_ISSUE;
+	struct gate_call issue = *call;
+	issue.args[2] = pinned == 0 ? 1 : (long)pinned;
+	watch(thread, &issue, finish_plainly);
+	return GATE_WATCH;
+}
+
+/* msgsnd, msgrcv: the type stands before the text. */
+enum gate_verdict
+plan_queue(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
+	(void)context;
+	size_t size = (size_t)call->args[2];
+	if (size < SIZE_MAX / 2)
+		pin(thread, (uintptr_t)call->args[1], size + sizeof(long),
+		    call->number == SYS_msgsnd ? QR_ACCESS_READ
+					       : QR_ACCESS_WRITE);
+	return GATE_ISSUE;
+}
+
+/* --- other vectors --- */
+
+/* vmsplice, process_madvise: the vectors are what counts. */
+enum gate_verdict
+plan_vectors_in(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
+	(void)context;
+	unsigned access =
+	    call->number == SYS_vmsplice ? QR_ACCESS_WRITE : QR_ACCESS_READ;
+	pin_vectors(thread, (uintptr_t)call->args[1], (size_t)call->args[2],
+	    access);
+	return GATE_ISSUE;
+}
+
+/* The far side matters if it is this process. */
+enum gate_verdict
+plan_process_vm(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
+	(void)context;
+	bool read = call->number == SYS_process_vm_readv;
+	bool own = call->args[0] == qr_sys0(SYS_getpid);
+	pin_vectors(thread, (uintptr_t)call->args[1], (size_t)call->args[2],
+	    read ? QR_ACCESS_WRITE : QR_ACCESS_READ);
+	if (own)
+		pin_vectors(thread, (uintptr_t)call->args[3],
+		    (size_t)call->args[4],
+		    read ? QR_ACCESS_READ : QR_ACCESS_WRITE);
+	else
+		pin_counted(thread, call, 3, 4, sizeof(struct gate_vector),
+		    QR_ACCESS_READ);
+	return GATE_ISSUE;
+}
+
+/* --- by operation --- */
+
+enum gate_verdict
+plan_futex(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
+	(void)context;
+	int operation = (int)call->args[1] & FUTEX_CMD_MASK;
+	bool shared = (call->args[1] & FUTEX_PRIVATE_FLAG) == 0;
+	unsigned access = QR_ACCESS_WRITE;
+	bool second = false;
+	bool timeout = false;
+
+	switch (operation) {
+	case FUTEX_WAIT:
+	case FUTEX_WAIT_BITSET:
+		access = QR_ACCESS_READ;
+		timeout = true;
+		break;
+	case FUTEX_WAKE:
+	case FUTEX_WAKE_BITSET:
+		if (!shared)
+			return GATE_ISSUE; /* an address, no memory */
+		access = QR_ACCESS_READ;
+		break;
+	case FUTEX_LOCK_PI:
+	case FUTEX_LOCK_PI2:
+		timeout = true;
+		break;
+	case FUTEX_WAIT_REQUEUE_PI:
+		timeout = true;
+		second = true;
+		break;
+	default: /* requeueing, FUTEX_WAKE_OP */
+		second = true;
+	}
+	pin(thread, (uintptr_t)call->args[0], 4, access);
+	if (timeout)
+		pin(thread, (uintptr_t)call->args[3], 16, QR_ACCESS_READ);
+	if (second)
+		pin(thread, (uintptr_t)call->args[4], 4, QR_ACCESS_WRITE);
+	return GATE_ISSUE;
+}
+
+enum gate_verdict
+plan_futex_waitv(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
+	(void)context;
+	struct {
+		uint64_t value;
+		uintptr_t address;
+		uint64_t flags;
+	} waiter;
+	size_t count = (size_t)call->args[1];
+	uintptr_t at = (uintptr_t)call->args[0];
+	if (!gate.config.pins || count > WAITV_COUNT_MAX)
+		return GATE_ISSUE;
+	pin(thread, at, count * sizeof(waiter), QR_ACCESS_READ);
+	pin(thread, (uintptr_t)call->args[3], 16, QR_ACCESS_READ);
+	for (size_t i = 0; i < count; i++) {
+		if (user_read(&waiter, at + i * sizeof(waiter),
+			sizeof(waiter)) != 0)
+			break;
+		pin(thread, waiter.address, 8, QR_ACCESS_READ);
+	}
+	return GATE_ISSUE;
+}
+
+/* The size that the request's number gives, or a guess that holds for the
+ * terminal's and the older network requests, which give none. */
+enum gate_verdict
+plan_ioctl(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
+	(void)context;
+	const size_t guess = 256;
+	uintptr_t at = (uintptr_t)call->args[2];
+	size_t size = _IOC_SIZE((unsigned long)call->args[1]);
+	pin(thread, at, size > guess ? size : guess, QR_ACCESS_WRITE);
+	if ((uint32_t)call->args[1] == 0x8912 /* SIOCGIFCONF */) {
+		struct {
+			int size_bytes;
+			uintptr_t at;
+		} list;
+		if (user_read(&list, at, sizeof(list)) == 0)
+			pin(thread, list.at, (uint32_t)list.size_bytes,
+			    QR_ACCESS_WRITE);
+	}
+	return GATE_ISSUE;
+}
+
+/* The operations of fcntl that take a pointer; see plan_fcntl for others. */
+enum gate_verdict
+plan_fcntl_pointer(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
+	(void)context;
+	pin(thread, (uintptr_t)call->args[2], 32, QR_ACCESS_WRITE);
+	return GATE_ISSUE;
+}
+
+enum gate_verdict
+plan_getsockopt(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
+	(void)context;
+	uint32_t size = 0;
+	uintptr_t size_at = (uintptr_t)call->args[4];
+	pin(thread, size_at, sizeof(size), QR_ACCESS_WRITE);
+	if (user_read(&size, size_at, sizeof(size)) == 0 &&
+	    size <= OPTION_SIZE_MAX)
+		pin(thread, (uintptr_t)call->args[3], size, QR_ACCESS_WRITE);
+	return GATE_ISSUE;
+}
+
+enum gate_verdict
+plan_prctl(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
+	switch ((int)call->args[0]) {
+	case PR_SET_SYSCALL_USER_DISPATCH:
+		/* As on a kernel without it: there is only one a thread. */
+		gate_result(context, -EINVAL);
+		return GATE_DONE;
+	case PR_SET_VMA:
+		pin_text(thread, (uintptr_t)call->args[4], 80);
+		return GATE_ISSUE;
+	default:
+		/* Names, words, small structures, or no pointer at all. */
+		pin(thread, (uintptr_t)call->args[1], 256, QR_ACCESS_WRITE);
+		return GATE_ISSUE;
+	}
+}
+
+enum gate_verdict
+plan_select(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
+	(void)context;
+	pin_select(thread, call);
+	return GATE_ISSUE;
+}
+
+enum gate_verdict
+plan_timer_create(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
+	(void)context;
+	pin(thread, (uintptr_t)call->args[1], sizeof(struct sigevent),
+	    QR_ACCESS_READ);
+	pin(thread, (uintptr_t)call->args[2], 4, QR_ACCESS_WRITE);
+	return GATE_ISSUE;
+}
+
+/* --- what is not made at all --- */
+
+enum gate_verdict
+plan_mapping(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
+	gate_result(context,
+	    pager_mapping_call(thread, call->number, call->args));
+	return GATE_DONE;
+}
+
+/* The kernel would touch memory at times that no pin covers. Programs have a
+ * second way, since older kernels lack the call too. */
+enum gate_verdict
+plan_unsupported(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
+	(void)thread;
+	(void)call;
+	if (!gate.config.pins)
+		return GATE_ISSUE;
+	gate_result(context, -ENOSYS);
+	return GATE_DONE;
+}
+
+/* --- what the kernel writes to at times of its own --- */
+
+static enum gate_verdict
+keep(struct qr_thread *thread, struct gate_context *context, long at,
+    size_t size_bytes)
+{
+	if (!gate.config.pins || at == 0)
+		return GATE_ISSUE;
+	pager_keep(thread, (uintptr_t)at, size_bytes);
+	(void)context;
+	return GATE_ISSUE;
+}
+
+enum gate_verdict
+plan_keep_tid(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
+	return keep(thread, context, call->args[0], 4);
+}
+
+enum gate_verdict
+plan_keep_robust(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
+	return keep(thread, context, call->args[0], ROBUST_HEAD_SIZE);
+}
+
+enum gate_verdict
+plan_keep_rseq(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
+	return keep(thread, context, call->args[0], (uint32_t)call->args[1]);
+}

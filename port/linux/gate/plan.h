@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gate/plan.h: pins, and the calls that have a plan of their own.
+ */
+#ifndef QR_GATE_PLAN_H
+#define QR_GATE_PLAN_H
+
+#include "gate_impl.h"
+
+/* Vectors that a call may have and still be made whole: the pins less those
+ * for its other arguments. */
+#define PLAN_VECTORS 10u
+
+/* What the kernel allows, vectors. */
+#define PLAN_VECTORS_MAX 1024u
+
+/* Pins for the call being planned. A range that may not be touched is left
+ * to the kernel to refuse. -ENOMEM: there are too many, or too much. */
+int pin(struct qr_thread *thread, uintptr_t start, size_t size_bytes,
+    unsigned access);
+
+/* Argument `at` points to as many units as argument `count` says. */
+int pin_counted(struct qr_thread *thread, const struct gate_call *call,
+    unsigned at, unsigned count, size_t unit_bytes, unsigned access);
+
+/* A string of at most size_max bytes with its end. */
+int pin_text(struct qr_thread *thread, uintptr_t text, size_t size_max);
+
+/* The sets and the timeout of select and pselect6. */
+void pin_select(struct qr_thread *thread, const struct gate_call *call);
+
+/* What count vectors at `at` name, and they themselves. */
+int pin_vectors(struct qr_thread *thread, uintptr_t at, size_t count,
+    unsigned access);
+
+#define PLAN(name)                                                             \
+	enum gate_verdict plan_##name(struct qr_thread *thread,                \
+	    struct gate_context *context, const struct gate_call *call)
+
+/* plan.c: what is nested */
+PLAN(fcntl_pointer);
+PLAN(futex);
+PLAN(futex_waitv);
+PLAN(getsockopt);
+PLAN(ioctl);
+PLAN(keep_robust);
+PLAN(keep_rseq);
+PLAN(keep_tid);
+PLAN(mapping);
+PLAN(message);
+PLAN(messages);
+PLAN(prctl);
+PLAN(process_vm);
+PLAN(queue);
+PLAN(select);
+PLAN(timer_create);
+PLAN(unsupported);
+PLAN(vectors_in);
+
+/* transfer.c */
+PLAN(transfer);
+PLAN(transfer_vectors);
+
+/* sigcall.c */
+PLAN(epoll_pwait);
+PLAN(ppoll);
+PLAN(pselect);
+PLAN(sigaction);
+PLAN(sigaltstack);
+PLAN(sigpending);
+PLAN(sigprocmask);
+PLAN(sigreturn);
+PLAN(sigsuspend);
+PLAN(sigtimedwait);
+
+/* process.c */
+PLAN(clone);
+PLAN(clone3);
+PLAN(exit);
+PLAN(exit_group);
+PLAN(fork);
+PLAN(vfork);
+
+/* exec.c */
+PLAN(execve);
+PLAN(execveat);
+
+/* fd.c */
+PLAN(close);
+PLAN(close_range);
+PLAN(dup);
+PLAN(dup2);
+PLAN(fcntl);
+
+#undef PLAN
+
+#endif

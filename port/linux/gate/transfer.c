@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gate/transfer.c: reads and writes, whole or in pieces.
+ *
+ * What can be pinned at once is made as the program asked for it. What is
+ * larger, or scattered over more places than there are pins, is made in
+ * pieces, each pinned while it is transferred, so that the program sees one
+ * call with the total it would have seen. Only the kinds of files for which
+ * that holds are cut: a datagram is one. Of a pipe, a stream or a terminal
+ * one piece is read, since the next could wait for what never comes.
+ *
+ * The state is gate->transfer: so far `total` bytes, all that lies before
+ * (vector_next, offset). The last piece's result moves it on.
+ */
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "plan.h"
+
+/* Below this a piece does not get smaller for want of memory. */
+#define PIECE_SIZE_MIN QR_PAGE_SIZE
+
+static bool
+is_write(long number)
+{
+	return number == SYS_write || number == SYS_pwrite64 ||
+	       number == SYS_sendto || number == SYS_writev ||
+	       number == SYS_pwritev || number == SYS_pwritev2;
+}
+
+/* Argument 3 is a place in the file. */
+static bool
+has_place(const struct gate_call *call)
+{
+	switch (call->number) {
+	case SYS_pread64:
+	case SYS_pwrite64:
+	case SYS_preadv:
+	case SYS_pwritev:
+		return true;
+	case SYS_preadv2:
+	case SYS_pwritev2:
+		return call->args[3] != -1;
+	default:
+		return false;
+	}
+}
+
+static unsigned
+transfer_access(const struct gate_call *call)
+{
+	return is_write(call->number) ? QR_ACCESS_READ : QR_ACCESS_WRITE;
+}
+
+/* Whether the file may be served in pieces; *regular: it has an end that is
+ * known, so that reading on never waits. */
+static bool
+file_is_cuttable(int fd, bool *regular)
+{
+	struct stat status;
+	if (qr_sys2(SYS_fstat, (long)fd, &status) != 0)
+		return false;
+	*regular = S_ISREG(status.st_mode) || S_ISBLK(status.st_mode);
+	if (!S_ISSOCK(status.st_mode))
+		return true;
+	int type = 0;
+	uint32_t size = sizeof(type);
+	return qr_sys5(SYS_getsockopt, (long)fd, (long)SOL_SOCKET,
+		   (long)SO_TYPE, &type, &size) == 0 &&
+	       type == SOCK_STREAM;
+}
+
+/* --- pieces --- */
+
+/* The program's vector n; an empty one where it can't be read. */
+static struct gate_vector
+vector_get(const struct qr_gate_thread *gate_thread, size_t n)
+{
+	const struct gate_transfer *transfer = &gate_thread->transfer;
+	const struct gate_call *call = &gate_thread->call;
+	struct gate_vector vector = { 0 };
+	if (transfer->vectors == 0)
+		return (struct gate_vector){ (uintptr_t)call->args[1],
+			(size_t)call->args[2] };
+	if (user_read(&vector, transfer->vectors + n * sizeof(vector),
+		sizeof(vector)) != 0)
+		return (struct gate_vector){ 0 };
+	return vector;
+}
+
+/* Pins the start of the range, as much as can be had; bytes. */
+static size_t
+piece_pin(struct qr_thread *thread, uintptr_t start, size_t size_bytes,
+    unsigned access)
+{
+	while (pin(thread, start, size_bytes, access) == -ENOMEM) {
+		if (size_bytes <= PIECE_SIZE_MIN)
+			return 0;
+		/* Whole pages, as files opened with O_DIRECT want. */
+		size_bytes =
+		    (size_bytes / 2 + QR_PAGE_SIZE - 1) & ~(QR_PAGE_SIZE - 1);
+	}
+	return size_bytes;
+}
+
+/* Fills piece_vector from where the transfer is; the count of them. */
+static size_t
+piece_gather(struct qr_thread *thread)
+{
+	struct gate_transfer *transfer = &thread->gate->transfer;
+	unsigned access = transfer_access(&thread->gate->call);
+	size_t left = pager_pin_limit();
+	size_t offset = transfer->offset;
+	size_t count = 0;
+
+	transfer->piece = 0;
+	for (size_t n = transfer->vector_next;
+	     n < transfer->vector_count && count < GATE_PIECE_VECTORS &&
+	     left != 0;
+	     n++, offset = 0) {
+		struct gate_vector from = vector_get(thread->gate, n);
+		uintptr_t base = from.base + offset;
+		size_t want = from.size_bytes - offset;
+		size_t some = want < left ? want : left;
+		size_t got = piece_pin(thread, base, some, access);
+		if (got == 0 && some != 0 && count != 0)
+			break;
+		if (got == 0)
+			got = some < PIECE_SIZE_MIN ? some : PIECE_SIZE_MIN;
+		transfer->piece_vector[count++] =
+		    (struct gate_vector){ base, got };
+		transfer->piece += got;
+		left -= got;
+		if (got != want)
+			break;
+	}
+	return count;
+}
+
+static enum gate_verdict transfer_finish(struct qr_thread *thread,
+    struct gate_context *context, enum gate_end end);
+
+static enum gate_verdict
+piece_watch(struct qr_thread *thread)
+{
+	struct gate_transfer *transfer = &thread->gate->transfer;
+	struct gate_call issue = thread->gate->call;
+	size_t count = piece_gather(thread);
+	if (transfer->vectors == 0) {
+		issue.args[1] = (long)transfer->piece_vector[0].base;
+		issue.args[2] = (long)transfer->piece_vector[0].size_bytes;
+	} else {
+		issue.args[1] = QR_SYS_ARG(transfer->piece_vector);
+		issue.args[2] = (long)count;
+	}
+	if (has_place(&issue))
+		issue.args[3] += (long)transfer->total;
+	watch(thread, &issue, transfer_finish);
+	return GATE_WATCH;
+}
+
+/* Moves on by what a piece has transferred; true: that was all. */
+static bool
+transfer_advance(struct qr_gate_thread *gate_thread, size_t bytes)
+{
+	struct gate_transfer *transfer = &gate_thread->transfer;
+	transfer->total += bytes;
+	transfer->offset += bytes;
+	while (transfer->vector_next < transfer->vector_count) {
+		struct gate_vector vector =
+		    vector_get(gate_thread, transfer->vector_next);
+		if (transfer->offset < vector.size_bytes)
+			return false;
+		transfer->offset -= vector.size_bytes;
+		transfer->vector_next++;
+	}
+	return true;
+}
+
+static enum gate_verdict
+transfer_end(struct gate_context *context, const struct gate_transfer *transfer,
+    long result)
+{
+	/* An error after the first byte is for the next call to find. */
+	gate_result(context,
+	    transfer->total != 0 ? (long)transfer->total : result);
+	return GATE_DONE;
+}
+
+static enum gate_verdict
+transfer_finish(struct qr_thread *thread, struct gate_context *context,
+    enum gate_end end)
+{
+	struct gate_transfer *transfer = &thread->gate->transfer;
+	long result = (long)context->reg[GATE_RAX];
+	if (end == GATE_PREVENTED) {
+		if (transfer->total == 0)
+			return GATE_AGAIN;
+		return transfer_end(context, transfer, 0);
+	}
+	if (qr_sys_failed(result))
+		return transfer_end(context, transfer, result);
+	bool all = transfer_advance(thread->gate, (size_t)result);
+	if (all || (size_t)result < transfer->piece || transfer->stream_read ||
+	    end == GATE_INTERRUPTED)
+		return transfer_end(context, transfer, 0);
+	return piece_watch(thread);
+}
+
+static enum gate_verdict
+transfer_cut(struct qr_thread *thread, uintptr_t vectors, size_t count)
+{
+	struct gate_call *call = &thread->gate->call;
+	bool regular = false;
+	if (!file_is_cuttable((int)call->args[0], &regular))
+		return GATE_ISSUE;
+	pager_unpin(thread);
+	thread->gate->transfer = (struct gate_transfer){ .vectors = vectors,
+		.vector_count = count,
+		.stream_read = !is_write(call->number) && !regular };
+	return piece_watch(thread);
+}
+
+/* --- the calls --- */
+
+/* The address arguments of recvfrom and sendto. */
+static void
+address_pin(struct qr_thread *thread, const struct gate_call *call)
+{
+	if (call->number == SYS_sendto)
+		pin_counted(thread, call, 4, 5, 1, QR_ACCESS_READ);
+	if (call->number != SYS_recvfrom)
+		return;
+	pin(thread, (uintptr_t)call->args[4], 128, QR_ACCESS_WRITE);
+	pin(thread, (uintptr_t)call->args[5], 4, QR_ACCESS_WRITE);
+}
+
+enum gate_verdict
+plan_transfer(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
+	(void)context;
+	size_t size = (size_t)call->args[2];
+	if (!gate.config.pins || size > SIZE_MAX / 2)
+		return GATE_ISSUE;
+	if (size > pager_pin_limit() || pin(thread, (uintptr_t)call->args[1],
+					    size, transfer_access(call)) != 0)
+		return transfer_cut(thread, 0, 1);
+	address_pin(thread, call);
+	return GATE_ISSUE;
+}
+
+enum gate_verdict
+plan_transfer_vectors(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
+	(void)context;
+	uintptr_t at = (uintptr_t)call->args[1];
+	size_t count = (size_t)call->args[2];
+	if (!gate.config.pins || count > PLAN_VECTORS_MAX)
+		return GATE_ISSUE;
+	if (count > PLAN_VECTORS ||
+	    pin_vectors(thread, at, count, transfer_access(call)) != 0)
+		return transfer_cut(thread, at, count);
+	return GATE_ISSUE;
+}

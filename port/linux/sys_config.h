@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sys_config.h: sizes that C and sys.S share; plain numbers only.
+ */
+#ifndef QR_LINUX_SYS_CONFIG_H
+#define QR_LINUX_SYS_CONFIG_H
+
+/* A thread's stack with its record at the base, bytes; also its alignment. */
+#define QR_THREAD_SIZE_BYTES 65536
+
+/* Stubs, each for one place in the program that makes system calls. 62 is
+ * the most that a program was seen to have; beyond these calls are slower,
+ * not wrong. A power of two. */
+#define QR_STUB_COUNT 4096
+
+#endif
