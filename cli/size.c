@@ -147,7 +147,8 @@ size_format(uint64_t bytes, char *text)
 		*end++ = '.';
 		end = put_number(end, tenths % 10);
 	} else {
-		end = put_number(end, (bytes + half) >> shift);
+		end = put_number(end,
+		    (bytes >> shift) + ((below + half) >> shift));
 	}
 	if (bytes != 0) {
 		*end++ = ' ';

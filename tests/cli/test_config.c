@@ -49,7 +49,7 @@ test_round_trip(void **state)
 		.policy = "s3fifo",
 		.swap_dir = "/a b,c=d:e%f\n\x01\xff/\xc3\xa9",
 		.json_path = "x.json",
-		.state_dir = "/home/user/.local/state/quire",
+		.state_dir = "/var/lib/user/.local/state/quire",
 	};
 
 	(void)state;
