@@ -33,13 +33,13 @@
 /* Builds records, reads one part of them often and the rest once. */
 static char python_text[] =
     "import json\n"
-    "n = 260000\n"
+    "n = 500000\n"
     "rows = [json.dumps({'id': i, 'name': 'user%d' % i, 'city': i % 977,\n"
     "    'tags': ['t%d' % (i % k) for k in (7, 11, 13)]})\n"
     "    for i in range(n)]\n"
     "index = {'user%d' % i: i for i in range(n)}\n"
     "total, at = 0, 1\n"
-    "for _ in range(250000):\n"
+    "for _ in range(300000):\n"
     "    at = (at * 1103515245 + 12345) % 2147483648\n"
     "    total += json.loads(rows[at % (n // 5)])['city']\n"
     "for row in rows:\n"
@@ -265,8 +265,10 @@ draw(const struct term *term, const struct trial *trial, uint64_t budget,
 	};
 	char size[SIZE_TEXT_MAX];
 
-	printf("\n%s%s%s: peak %s", term_style(term, STYLE_STRONG),
+	printf("\n%s%s%s: %llu.%llu s, peak %s", term_style(term, STYLE_STRONG),
 	    is_plain ? "plain" : "quire run", term_style(term, STYLE_PLAIN),
+	    (unsigned long long)(trial->samples.end_ns / 1000000000u),
+	    (unsigned long long)(trial->samples.end_ns / 100000000u % 10),
 	    size_format(trial->samples.peak, size));
 	if (!is_plain)
 		printf(" of a budget of %s", size_format(budget, size));
@@ -291,7 +293,7 @@ judge(const struct term *term, const struct trial *plain,
 	    term_style(term, same ? STYLE_GOOD : STYLE_BAD),
 	    same ? "same" : "DIFFERENT", term_style(term, STYLE_PLAIN),
 	    term_style(term, kept ? STYLE_GOOD : STYLE_BAD),
-	    kept ? "kept" : "PASSED", term_style(term, STYLE_PLAIN),
+	    kept ? "kept" : "EXCEEDED", term_style(term, STYLE_PLAIN),
 	    (unsigned long long)percent);
 	return same && kept;
 }
@@ -323,6 +325,14 @@ run_both(const struct workload *workload, struct trial *plain,
 	return true;
 }
 
+/* The codes of `run` are not the demo's. */
+static int
+failed(const struct problem *problem)
+{
+	(void)problem_report(problem);
+	return EXIT_FAILED;
+}
+
 int
 demo_main(const struct options *options)
 {
@@ -338,12 +348,10 @@ demo_main(const struct options *options)
 	term_init(&term, stdout, options);
 	if (!probe_library("libquire-run.so", library, &problem) ||
 	    !probe_can_budget(&problem))
-		return problem_report(&problem) == EXIT_OK ? EXIT_OK
-							   : EXIT_FAILED;
+		return failed(&problem);
 	workload = find_workload(&problem);
 	if (workload == NULL)
-		return problem_report(&problem) == EXIT_OK ? EXIT_OK
-							   : EXIT_FAILED;
+		return failed(&problem);
 	printf("%s\n"
 	       "run plain, then with half of the RAM that took; RAM as the "
 	       "kernel counts it\n",
