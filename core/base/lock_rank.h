@@ -25,7 +25,6 @@ enum qr_rank {
 			     the map of the swap device */
 	QR_RANK_SLABS,    /* list of a machine's slab caches */
 	QR_RANK_SLAB,     /* a slab cache's slabs and depot */
-	QR_RANK_PCP,      /* a CPU's free pages of one zone */
 	QR_RANK_ZONE,     /* a zone's buddy */
 	QR_RANK_PORT,     /* leaf locks inside a port */
 	QR_RANK_COUNT,

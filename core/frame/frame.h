@@ -195,7 +195,7 @@ struct qr_page *qr_frame_page(const struct qr_frames *frames, qr_pfn_t pfn);
 qr_pfn_t qr_frame_pfn(const struct qr_frames *frames,
     const struct qr_page *page);
 
-/* The frame's bytes in the direct map, marked live there; NULL: none. */
+/* The block's bytes in the direct map, marked live there. */
 void *qr_frame_data(struct qr_frames *frames, struct qr_page *page);
 
 /*

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * frame/check.c: verifies the invariants of frame.c, part 3.
+ */
+#include "frame_impl.h"
+
+/* What a walk over the frames finds. */
+struct census {
+	uint64_t kind[QR_PAGE_KINDS];
+	uint64_t lists; /* frames on the CPUs' lists */
+};
+
+static bool
+zone_has(const struct qr_zone *zone, qr_pfn_t pfn)
+{
+	return pfn >= zone->pfn_start && pfn < zone->pfn_end;
+}
+
+/* Whether a zone knows the frame as free, or as given away. */
+static bool
+is_in_buddy(const struct qr_frames *frames, qr_pfn_t pfn)
+{
+	for (unsigned i = 0; i < frames->zone_count; i++) {
+		const struct qr_zone *zone = &frames->zone[i];
+		uint64_t unit = pfn - zone->pfn_start;
+		if (!zone_has(zone, pfn))
+			continue;
+		bool is_free = qr_buddy_is_free(&zone->buddy, unit, NULL);
+		bool is_lent = qr_buddy_is_free(&zone->balloon, unit, NULL);
+		QR_ASSERT(!is_free || !is_lent,
+		    "[frame.1] frame 0x%llx is free and in the balloon",
+		    (unsigned long long)pfn);
+		if (is_free || is_lent)
+			return true;
+	}
+	return false;
+}
+
+static void
+check_list(const struct qr_frames *frames, const struct qr_zone *zone,
+    const struct qr_pcp *pcp, struct census *census)
+{
+	uint32_t count = atomic_load(&pcp->count);
+	QR_ASSERT(count <= PCP_MAX, "[frame.1] a list of %u frames", count);
+	QR_ASSERT(atomic_load(&pcp->busy.word) == 0,
+	    "[frame.1] somebody is inside a list of %u frames", count);
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t pfn = pcp->frames[i];
+		QR_ASSERT(zone_has(zone, pfn),
+		    "[frame.1] frame 0x%x on a list of zone %u", pfn,
+		    zone->index);
+		QR_ASSERT(frames_page(frames, pfn)->kind == QR_PAGE_FREE &&
+			      !is_in_buddy(frames, pfn),
+		    "[frame.1] frame 0x%x is on a list, and of kind %u or free",
+		    pfn, frames_page(frames, pfn)->kind);
+		for (uint32_t j = 0; j < i; j++)
+			QR_ASSERT(pcp->frames[j] != pfn,
+			    "[frame.1] frame 0x%x is twice on a list", pfn);
+	}
+	census->lists += count;
+	for (unsigned kind = 0; kind < QR_PAGE_KINDS; kind++) {
+		int32_t delta = atomic_load(&pcp->delta[kind]);
+		QR_ASSERT(delta < KIND_SLACK && delta > -KIND_SLACK,
+		    "[frame.3] a CPU keeps %d of kind %u", delta, kind);
+	}
+}
+
+static void
+check_zone(const struct qr_frames *frames, const struct qr_zone *zone,
+    struct census *census)
+{
+	qr_check_buddy(&zone->buddy);
+	qr_check_buddy(&zone->balloon);
+	uint64_t free_pages = atomic_load(&zone->free_pages);
+	QR_ASSERT(free_pages == zone->buddy.free_units,
+	    "[frame.4] zone %u: %llu free, the buddy has %llu", zone->index,
+	    (unsigned long long)free_pages,
+	    (unsigned long long)zone->buddy.free_units);
+	for (unsigned cpu = 0; cpu < frames->port->cpu_count; cpu++)
+		check_list(frames, zone, &zone->pcp[cpu], census);
+}
+
+/* [frame.1], [frame.2] and [frame.5] for the frame and, if a block in use
+ * begins there, for all of that. Returns the frames looked at. */
+static uint64_t
+check_frame(const struct qr_frames *frames, qr_pfn_t pfn, struct census *census)
+{
+	const struct qr_page *page = frames_page(frames, pfn);
+	QR_ASSERT((atomic_load(&page->flags) & QR_PAGE_HOME) == 0 ||
+		      pfn < atomic_load(&frames->home_end),
+	    "[frame.5] frame 0x%llx has home bytes", (unsigned long long)pfn);
+	if (page->kind == QR_PAGE_FREE)
+		return 1;
+	uint64_t count = (uint64_t)1 << page->order;
+	QR_ASSERT(page->kind < QR_PAGE_KINDS && page->order < QR_FRAME_ORDERS &&
+		      page->zone < frames->zone_count &&
+		      (pfn & (count - 1)) == 0 &&
+		      zone_has(&frames->zone[page->zone], pfn + count - 1),
+	    "[frame.2] frame 0x%llx: kind %u, order %u, zone %u",
+	    (unsigned long long)pfn, page->kind, page->order, page->zone);
+	for (uint64_t i = 0; i < count; i++) {
+		QR_ASSERT(i == 0 || page[i].kind == QR_PAGE_FREE,
+		    "[frame.2] frame 0x%llx + %llu is of kind %u",
+		    (unsigned long long)pfn, (unsigned long long)i,
+		    page[i].kind);
+		QR_ASSERT(!is_in_buddy(frames, pfn + i),
+		    "[frame.1] frame 0x%llx + %llu is in use and free",
+		    (unsigned long long)pfn, (unsigned long long)i);
+	}
+	census->kind[page->kind] += count;
+	return count;
+}
+
+static void
+check_kind(enum qr_page_kind kind, uint64_t found, uint64_t counted)
+{
+	QR_ASSERT(found == counted,
+	    "[frame.3] kind %u: %llu found, %llu counted", (unsigned)kind,
+	    (unsigned long long)found, (unsigned long long)counted);
+}
+
+/* [frame.3] */
+static void
+check_sums(const struct qr_frames *frames, const struct census *census)
+{
+	struct qr_frame_stat stat;
+	qr_frame_stat(frames, &stat);
+	check_kind(QR_PAGE_USER, census->kind[QR_PAGE_USER], stat.user);
+	check_kind(QR_PAGE_SLAB, census->kind[QR_PAGE_SLAB], stat.slab);
+	check_kind(QR_PAGE_TABLE, census->kind[QR_PAGE_TABLE], stat.table);
+	check_kind(QR_PAGE_POOL, census->kind[QR_PAGE_POOL], stat.pool);
+	check_kind(QR_PAGE_META,
+	    census->kind[QR_PAGE_META] + frames->boot_pages, stat.meta);
+	check_kind(QR_PAGE_KERNEL, census->kind[QR_PAGE_KERNEL], stat.kernel);
+
+	uint64_t lent = 0;
+	uint64_t free_pages = census->lists;
+	for (unsigned i = 0; i < frames->zone_count; i++) {
+		lent += frames->zone[i].balloon.free_units;
+		free_pages += frames->zone[i].buddy.free_units;
+	}
+	QR_ASSERT(lent == stat.balloon,
+	    "[frame.3] balloon: %llu found, %llu counted",
+	    (unsigned long long)lent, (unsigned long long)stat.balloon);
+	uint64_t sum = free_pages + lent + stat.user + stat.slab + stat.table +
+		       stat.pool + stat.meta + stat.kernel;
+	QR_ASSERT(sum == stat.total, "[frame.3] %llu in all, of %llu",
+	    (unsigned long long)sum, (unsigned long long)stat.total);
+}
+
+void
+qr_check_frames(struct qr_frames *frames, enum qr_check_depth depth)
+{
+	QR_ASSERT(frames->signature == FRAMES_SIGNATURE, "signature 0x%x",
+	    frames->signature);
+	if (depth == QR_CHECK_SIGNATURE)
+		return;
+	QR_ASSERT(frames->zone_count >= 1 && frames->zone_count <= ZONES_MAX,
+	    "%u zones", frames->zone_count);
+	if (depth == QR_CHECK_SELF)
+		return;
+
+	struct census census = { 0 };
+	for (unsigned i = 0; i < frames->zone_count; i++)
+		check_zone(frames, &frames->zone[i], &census);
+	for (uint64_t i = 0; i < frames->pfn_count;)
+		i += check_frame(frames, frames->pfn_start + i, &census);
+	check_sums(frames, &census);
+}

@@ -1,0 +1,606 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * frame/frame.c: physical memory: who has which frame, and who may have more.
+ *
+ * 1. Purpose and terms
+ *
+ * A frame is 4 KiB of physical memory; a page descriptor (struct qr_page) says
+ * what it is used for. A block is 1 << order frames whose first number is a
+ * multiple of that. Frames belong to zones: ranges that differ in what
+ * devices reach them (class) or which bank they are in (node). Where nothing
+ * differs there is one zone.
+ *
+ *	qr_frame_alloc, qr_frame_free                              frame.c
+ *	     |        ^
+ *	     v        |  order 0
+ *	   [ a list of frames for each CPU ]  x zone               frame.c
+ *	     |        ^
+ *	     v refill |  spill                                     zone.c
+ *	   [ buddy: free blocks ]  x zone                          buddy.c
+ *	     |        ^
+ *	     v lend   |  recall                                    balloon.c
+ *	   [ buddy: the balloon ]  x zone
+ *
+ * 2. The buddy system
+ *
+ * A block's buddy is the other half of the block of twice its size. Freeing
+ * joins a block with its buddy as long as that is free, allocating splits the
+ * smallest block that is large enough; both take a step for each order. Its
+ * state is bitmaps beside the frames (buddy.c), so the same code cuts other
+ * numbered things, and a frame nobody uses is never touched.
+ *
+ * 3. States of a frame
+ *
+ *	                  alloc
+ *	   in a buddy -----------> USER, SLAB, TABLE, POOL, META, KERNEL
+ *	     |  ^  ^                 |  ^                 (kind of the block's
+ *	     |  |  |       free      |  | set_kind         first descriptor)
+ *	     v  |  +-----------------+--+
+ *	   on a CPU's list, in the balloon;  hole, given out at boot
+ *
+ * All states but use have kind QR_PAGE_FREE, which is 0, and which of them it
+ * is stands in the zone. Hence a zeroed array of descriptors is right from
+ * the start, and a machine with a budget of 64 GiB that uses 100 MiB has
+ * written the descriptors and bitmaps of 100 MiB. Allocation starts at the low
+ * end, so these lie together.
+ *
+ * Invariants, verified by qr_check_frames:
+ *
+ * [frame.1] A frame is in one place: in use, free in its zone's buddy, on one
+ *          CPU's list, in the balloon, or none of the core's.
+ * [frame.2] Only the first descriptor of a block in use has another kind than
+ *          QR_PAGE_FREE; it has the block's order and zone.
+ * [frame.3] total = free + those of each kind + boot's + the balloon.
+ * [frame.4] zone->free_pages is what its buddy counts.
+ * [frame.5] A frame with QR_PAGE_HOME lies below frames->home_end.
+ *
+ * 4. Lists of the CPUs
+ *
+ * An array of frame numbers a CPU and zone, last in first out, in front of
+ * the zone's lock. Taking from it looks at nothing but the array: the
+ * watermarks are looked at when it is refilled, a quarter of its length at a
+ * time, so they are passed by a few frames at most. It is guarded by a busy
+ * word (base/busy.h): the CPU's number is a hint, two threads may meet, and
+ * who finds somebody inside goes to the zone. All lists of a zone together
+ * hold 1/64 of its memory at most, and what they hold is not counted as free
+ * by the watermarks. Before an allocation fails they are all emptied.
+ *
+ * 5. Who may have how much
+ *
+ *	high ----  background reclaim rests at or above
+ *	low  ----  below, it is woken (ops->low)
+ *	min  ----  below, who may reclaim must do so (ops->reclaim), others fail
+ *	min/2 ---  below, QR_GFP_ATOMIC fails too
+ *	0    ----  QR_GFP_RESERVE, which reclaim itself uses, goes down to here
+ *
+ * min is 4 * sqrt(usable memory in KiB) KiB, as the field has it; without the
+ * balloon, since that memory is not ours. What is taken out of the reserve
+ * goes to the one who asked and never onto a list.
+ *
+ * A zonelist is the classes from the widest that an allocation may use down
+ * to the narrowest. In zones narrower than that it must leave one frame for
+ * 256 of the wider zones, or memory that few devices can reach would be
+ * used up by those who could have had any.
+ *
+ * Reclaim is repeated as long as it makes progress, since others may take
+ * what was freed. Rounds in vain may mean that all candidates are in other
+ * threads' hands for the moment: so the thread sleeps a little between them,
+ * and gives up after the fifth. A larger block may not come about however
+ * much is freed, so for those the number of rounds is limited too.
+ *
+ * 6. Home bytes
+ *
+ * The direct map gives each frame bytes at a fixed place. On hardware these
+ * are the frame. On a host they exist once touched, while a frame that holds
+ * a mapped page has its bytes elsewhere. QR_PAGE_HOME says that they may
+ * exist: set by qr_frame_data, kept when the frame is freed (the next user
+ * may want them too), cleared with a call of the port when the frame is about
+ * to be mapped or lent. So existing bytes never exceed frames that are ours.
+ *
+ * 7. Locks
+ *
+ * A zone's lock (rank QR_RANK_ZONE) guards its buddy, its balloon and
+ * free_pages; no two zones' are held at once. A list's busy word guards the
+ * list; the zone's lock is taken inside, never the other way round. A block's
+ * descriptor is its user's; flags and refs are atomic because others read.
+ * ops->reclaim is called with nothing of this held; ops->low and the port's
+ * frame_release may be called inside a list.
+ *
+ * 8. Failure
+ *
+ * Only allocation fails, and creation. Freeing, counting and changing kinds
+ * need no memory. A frame freed twice, or that was never allocated, is found
+ * by its kind; a pointer that is no descriptor by its place; a free that would
+ * overlap a free block by the buddy.
+ *
+ * 9. Rejected
+ *
+ * Kinds for "on a list" and "in the balloon": they cost a write of a cold
+ * descriptor at each refill and tell nothing that the zone does not know.
+ * Lists linked through descriptors instead of arrays: one cache miss more a
+ * frame, for lists without a limit that nobody wants. Sparse descriptor
+ * arrays for maps with large holes: one more load in each lookup; holes cost
+ * 0.8 % of their size, on hosts nothing. A lock instead of the busy word: two
+ * more atomic operations a pair, which is half of what a pair costs.
+ *
+ * Reading: Knowlton 1965 and Knuth 1973, 2.5, for the buddy system; Bonwick
+ * and Adams 2001 for stocks of each CPU; Gorman, Understanding the Linux
+ * Virtual Memory Manager, 2004, for zones and watermarks.
+ */
+#include "frame_impl.h"
+
+#include "port_inline.h"
+
+/* Rounds of reclaim in vain, one after the other, before giving up, and the
+ * sleep after the first of them, doubled each time: together 15 ms, time for
+ * another thread to finish some windows of pages. */
+#define FRUITLESS_MAX 5u
+#define PAUSE_NS      ((uint64_t)1000 * 1000)
+
+/* Rounds of reclaim for a block of more than one frame: with 32 frames and
+ * more freed by each, what does not come about by then won't. */
+#define BLOCK_ROUNDS_MAX 16u
+
+/* Frames that a round of reclaim is asked for beyond those needed. */
+#define RECLAIM_EXTRA 32u
+
+/* Tries to enter a list that is to be emptied, before it is passed over. */
+#define DRAIN_SPINS 1000u
+
+/* --- one block's descriptor --- */
+
+/* Hard builds: no other descriptor of the block is in use. */
+static void
+assert_tails_free(const struct qr_frames *frames, const struct qr_page *page)
+{
+	if (!QR_CONFIG_HARD)
+		return;
+	for (size_t i = 1; i < (size_t)1 << page->order; i++)
+		QR_ASSERT(page[i].kind == QR_PAGE_FREE,
+		    "[frame.2] frame 0x%llx + %zu is of kind %u",
+		    (unsigned long long)qr_frame_pfn(frames, page), i,
+		    page[i].kind);
+}
+
+/* Begins the use of a block that has just been taken from zone. */
+static void
+page_begin(const struct qr_frames *frames, const struct qr_zone *zone,
+    struct qr_page *page, unsigned order, enum qr_page_kind kind)
+{
+	QR_ASSERT(page->kind == QR_PAGE_FREE,
+	    "[frame.1] free frame 0x%llx is of kind %u",
+	    (unsigned long long)qr_frame_pfn(frames, page), page->kind);
+	page->next = QR_PFN_NIL;
+	page->prev = QR_PFN_NIL;
+	page->kind = (uint8_t)kind;
+	page->order = (uint8_t)order;
+	page->zone = zone->index;
+	/* Relaxed: nobody else knows the page yet. */
+	atomic_store_explicit(&page->refs, 1, memory_order_relaxed);
+	__builtin_memset(&page->u, 0, sizeof(page->u));
+	assert_tails_free(frames, page);
+}
+
+/* The zone of a block in use. Anything else panics. */
+static inline struct qr_zone *
+page_zone(const struct qr_frames *frames, const struct qr_page *page)
+{
+	qr_pfn_t pfn = qr_frame_pfn(frames, page);
+	QR_ASSERT(page->kind != QR_PAGE_FREE && page->kind < QR_PAGE_KINDS,
+	    "[frame.1] frame 0x%llx is not in use", (unsigned long long)pfn);
+	return &frames->zone[page->zone];
+}
+
+/* Ends the use of a block; returns what it was used for. */
+static inline enum qr_page_kind
+page_end(const struct qr_frames *frames, struct qr_page *page)
+{
+	enum qr_page_kind kind = page->kind;
+	/* Acquire pairs with the release by whoever dropped another one. */
+	uint32_t refs = atomic_load_explicit(&page->refs, memory_order_acquire);
+	QR_ASSERT(kind != QR_PAGE_FREE && refs <= 1,
+	    "[frame.1] frame 0x%llx freed, of kind %u with %u references",
+	    (unsigned long long)qr_frame_pfn(frames, page), (unsigned)kind,
+	    refs);
+	assert_tails_free(frames, page);
+	page->kind = QR_PAGE_FREE;
+	/* Relaxed: nobody else knows the page any more. */
+	uint8_t flags =
+	    atomic_load_explicit(&page->flags, memory_order_relaxed);
+	atomic_store_explicit(&page->flags, flags & QR_PAGE_HOME,
+	    memory_order_relaxed);
+	return kind;
+}
+
+struct qr_page *
+qr_frame_page(const struct qr_frames *frames, qr_pfn_t pfn)
+{
+	QR_ASSERT(pfn - frames->pfn_start < frames->pfn_count,
+	    "frame 0x%llx is not in 0x%llx + 0x%llx", (unsigned long long)pfn,
+	    (unsigned long long)frames->pfn_start,
+	    (unsigned long long)frames->pfn_count);
+	return frames_page(frames, pfn);
+}
+
+qr_pfn_t
+qr_frame_pfn(const struct qr_frames *frames, const struct qr_page *page)
+{
+	uintptr_t offset = (uintptr_t)page - (uintptr_t)frames->pages;
+	uint64_t index = offset / sizeof(*page);
+	QR_ASSERT(index < frames->pfn_count && offset % sizeof(*page) == 0,
+	    "%p is no page descriptor", (const void *)page);
+	return frames->pfn_start + index;
+}
+
+/* --- single frames, through the CPU's list --- */
+
+static struct qr_pcp *
+pcp_here(const struct qr_frames *frames, const struct qr_zone *zone)
+{
+	return &zone->pcp[qr_port_cpu(frames->port)];
+}
+
+/* One frame off the list, which is refilled if it is empty and gfp allows.
+ * The caller is inside. NULL: none. */
+static inline struct qr_page *
+pcp_pop(struct qr_frames *frames, struct qr_zone *zone, struct qr_pcp *pcp,
+    qr_gfp_t gfp)
+{
+	/* Relaxed, here and in pcp_push: others only read count as a hint. */
+	uint32_t count =
+	    atomic_load_explicit(&pcp->count, memory_order_relaxed);
+	if (QR_UNLIKELY(count == 0)) {
+		bool is_filled = qr_zone_refill(frames, zone, pcp, gfp);
+		qr_watermark_signal(frames);
+		if (!is_filled)
+			return NULL;
+		count = atomic_load_explicit(&pcp->count, memory_order_relaxed);
+	}
+	count--;
+	atomic_store_explicit(&pcp->count, count, memory_order_relaxed);
+	return frames_page(frames, pcp->frames[count]);
+}
+
+/* Puts a frame on the list, from which others go to the zone if it is full.
+ * The caller is inside. */
+static inline void
+pcp_push(struct qr_frames *frames, struct qr_zone *zone, struct qr_pcp *pcp,
+    const struct qr_page *page)
+{
+	uint32_t count =
+	    atomic_load_explicit(&pcp->count, memory_order_relaxed);
+	uint32_t high =
+	    atomic_load_explicit(&zone->pcp_high, memory_order_relaxed);
+	if (QR_UNLIKELY(count >= high)) {
+		uint32_t batch = atomic_load_explicit(&zone->pcp_batch,
+		    memory_order_relaxed);
+		qr_zone_spill(frames, zone, pcp, count - high + batch);
+		count = atomic_load_explicit(&pcp->count, memory_order_relaxed);
+	}
+	pcp->frames[count] = (uint32_t)qr_frame_pfn(frames, page);
+	atomic_store_explicit(&pcp->count, count + 1, memory_order_relaxed);
+}
+
+/* What is asked of an allocation. */
+struct need {
+	qr_gfp_t gfp;
+	unsigned order;
+	enum qr_page_kind kind;
+};
+
+/* As zone_alloc_singles, while somebody else is inside the CPU's list. */
+static QR_NOINLINE size_t
+zone_alloc_around(struct qr_frames *frames, struct qr_zone *zone,
+    const struct need *need, size_t count, struct qr_page **out)
+{
+	size_t got = 0;
+	qr_pfn_t pfn;
+	while (got < count && qr_zone_take(frames, zone, need->gfp, 0, &pfn))
+		out[got++] = frames_page(frames, pfn);
+	qr_count_kind(frames, need->kind, (int64_t)got);
+	qr_watermark_signal(frames);
+	return got;
+}
+
+/* Up to count single frames of one zone; returns how many. */
+static inline size_t
+zone_alloc_singles(struct qr_frames *frames, struct qr_zone *zone,
+    const struct need *need, size_t count, struct qr_page **out)
+{
+	struct qr_pcp *pcp = pcp_here(frames, zone);
+	if (QR_UNLIKELY(!qr_busy_try_enter(&pcp->busy)))
+		return zone_alloc_around(frames, zone, need, count, out);
+	size_t got = 0;
+	while (got < count) {
+		out[got] = pcp_pop(frames, zone, pcp, need->gfp);
+		if (out[got] == NULL)
+			break;
+		pcp_count_kind(frames, pcp, need->kind, 1);
+		got++;
+	}
+	qr_busy_leave(&pcp->busy);
+	return got;
+}
+
+/* As zone_free_singles, while somebody else is inside the CPU's list. */
+static QR_NOINLINE void
+zone_free_around(struct qr_frames *frames, struct qr_zone *zone,
+    struct qr_page **pages, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		qr_count_kind(frames, page_end(frames, pages[i]), -1);
+		qr_zone_put(frames, zone, qr_frame_pfn(frames, pages[i]), 0);
+	}
+}
+
+/* Gives back single frames that are all of one zone. */
+static inline void
+zone_free_singles(struct qr_frames *frames, struct qr_zone *zone,
+    struct qr_page **pages, size_t count)
+{
+	struct qr_pcp *pcp = pcp_here(frames, zone);
+	if (QR_UNLIKELY(!qr_busy_try_enter(&pcp->busy))) {
+		zone_free_around(frames, zone, pages, count);
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		enum qr_page_kind kind = page_end(frames, pages[i]);
+		pcp_push(frames, zone, pcp, pages[i]);
+		pcp_count_kind(frames, pcp, kind, -1);
+	}
+	qr_busy_leave(&pcp->busy);
+}
+
+/* Enters a list that is somebody else's, if that is soon possible. */
+static bool
+pcp_enter_patiently(struct qr_pcp *pcp)
+{
+	for (unsigned turn = 0; turn < DRAIN_SPINS; turn++) {
+		if (qr_busy_try_enter(&pcp->busy))
+			return true;
+		qr_port_pause();
+	}
+	return false;
+}
+
+static void
+pcp_drain(struct qr_frames *frames, struct qr_zone *zone, struct qr_pcp *pcp)
+{
+	/* Relaxed: who fills the list at this moment is as good as one who
+	 * comes a moment later. */
+	if (atomic_load_explicit(&pcp->count, memory_order_relaxed) == 0 ||
+	    !pcp_enter_patiently(pcp))
+		return;
+	uint32_t count =
+	    atomic_load_explicit(&pcp->count, memory_order_relaxed);
+	if (count != 0)
+		qr_zone_spill(frames, zone, pcp, count);
+	qr_busy_leave(&pcp->busy);
+}
+
+void
+qr_frame_drain(struct qr_frames *frames)
+{
+	for (unsigned i = 0; i < frames->zone_count; i++)
+		for (unsigned cpu = 0; cpu < frames->port->cpu_count; cpu++)
+			pcp_drain(frames, &frames->zone[i],
+			    &frames->zone[i].pcp[cpu]);
+}
+
+/* --- allocating --- */
+
+static bool
+zone_alloc_block(struct qr_frames *frames, struct qr_zone *zone,
+    const struct need *need, struct qr_page **page)
+{
+	qr_pfn_t pfn;
+	bool is_taken =
+	    qr_zone_take(frames, zone, need->gfp, need->order, &pfn);
+	qr_watermark_signal(frames);
+	if (!is_taken)
+		return false;
+	qr_count_kind(frames, need->kind, (int64_t)1 << need->order);
+	*page = frames_page(frames, pfn);
+	return true;
+}
+
+/* One block from the zonelist as it stands, or NULL. */
+static inline struct qr_page *
+alloc_easily(struct qr_frames *frames, const struct need *need)
+{
+	unsigned i = frames->first_zone[gfp_class(need->gfp)];
+	for (; i < frames->zone_count; i++) {
+		struct qr_page *page;
+		struct qr_zone *zone = &frames->zone[i];
+		bool is_taken =
+		    need->order == 0
+			? zone_alloc_singles(frames, zone, need, 1, &page) != 0
+			: zone_alloc_block(frames, zone, need, &page);
+		if (!is_taken)
+			continue;
+		page_begin(frames, zone, page, need->order, need->kind);
+		return page;
+	}
+	return NULL;
+}
+
+static bool
+may_reclaim(const struct qr_frames *frames, qr_gfp_t gfp)
+{
+	return (gfp & (QR_GFP_RECLAIM | QR_GFP_ATOMIC | QR_GFP_RESERVE)) ==
+		   QR_GFP_RECLAIM &&
+	       frames->ops != NULL;
+}
+
+/* Lets others go on, before reclaim is tried again in vain. */
+static void
+pause_before_retry(struct qr_frames *frames, unsigned fruitless)
+{
+	const struct qr_port *port = frames->port;
+	port->ops->wait(port->ctx, &frames->pause, 0,
+	    PAUSE_NS << (fruitless - 1));
+}
+
+/* One block with all that gfp allows, or NULL. */
+static QR_NOINLINE struct qr_page *
+alloc_hard(struct qr_frames *frames, const struct need *need)
+{
+	unsigned fruitless = 0;
+	qr_frame_drain(frames);
+	struct qr_page *page = alloc_easily(frames, need);
+	if (page != NULL || !may_reclaim(frames, need->gfp))
+		return page;
+	for (unsigned round = 1;; round++) {
+		size_t want = ((size_t)1 << need->order) + RECLAIM_EXTRA;
+		int error =
+		    frames->ops->reclaim(frames->ops_ctx, need->gfp, want);
+		qr_frame_drain(frames);
+		page = alloc_easily(frames, need);
+		fruitless = error == 0 ? 0 : fruitless + 1;
+		if (page != NULL || fruitless == FRUITLESS_MAX ||
+		    (need->gfp & QR_GFP_NORETRY) != 0 ||
+		    (need->order != 0 && round == BLOCK_ROUNDS_MAX))
+			return page;
+		if (fruitless != 0)
+			pause_before_retry(frames, fruitless);
+	}
+}
+
+/* What gfp says about the contents. */
+static inline void
+page_finish(struct qr_frames *frames, struct qr_page *page, qr_gfp_t gfp)
+{
+	if ((gfp & QR_GFP_USER) != 0)
+		qr_home_release(frames, qr_frame_pfn(frames, page),
+		    page->order);
+	if ((gfp & QR_GFP_ZERO) != 0)
+		__builtin_memset(qr_frame_data(frames, page), 0,
+		    QR_PAGE_SIZE << page->order);
+}
+
+/* The caller may sleep if it says so. */
+static inline void
+assert_may_alloc(const struct qr_frames *frames, qr_gfp_t gfp,
+    enum qr_page_kind kind)
+{
+	QR_ASSERT(kind > QR_PAGE_FREE && kind < QR_PAGE_KINDS, "kind %u",
+	    (unsigned)kind);
+	if (!QR_CONFIG_DEBUG || !may_reclaim(frames, gfp))
+		return;
+	const uint32_t *held = qr_port_held_ranks(frames->port);
+	QR_ASSERT(held == NULL || *held >> (QR_RANK_SPACE + 1) == 0,
+	    "gfp 0x%x, holding locks 0x%x", gfp, *held);
+}
+
+struct qr_page *
+qr_frame_alloc(struct qr_frames *frames, qr_gfp_t gfp, unsigned order,
+    enum qr_page_kind kind)
+{
+	const struct need need = { gfp, order, kind };
+	assert_may_alloc(frames, gfp, kind);
+	struct qr_page *page = alloc_easily(frames, &need);
+	if (QR_UNLIKELY(page == NULL)) {
+		page = alloc_hard(frames, &need);
+		if (page == NULL)
+			return NULL;
+	}
+	page_finish(frames, page, gfp);
+	return page;
+}
+
+size_t
+qr_frame_alloc_bulk(struct qr_frames *frames, qr_gfp_t gfp, size_t count,
+    enum qr_page_kind kind, struct qr_page **out)
+{
+	const struct need need = { gfp, 0, kind };
+	size_t got = 0;
+	assert_may_alloc(frames, 0, kind);
+	unsigned i = frames->first_zone[gfp_class(gfp)];
+	for (; i < frames->zone_count && got < count; i++) {
+		struct qr_zone *zone = &frames->zone[i];
+		size_t more = got + zone_alloc_singles(frames, zone, &need,
+					count - got, &out[got]);
+		for (; got < more; got++) {
+			page_begin(frames, zone, out[got], 0, kind);
+			page_finish(frames, out[got], gfp);
+		}
+	}
+	return got;
+}
+
+/* --- freeing and changing --- */
+
+static void
+zone_free_block(struct qr_frames *frames, struct qr_zone *zone,
+    struct qr_page *page)
+{
+	unsigned order = page->order;
+	enum qr_page_kind kind = page_end(frames, page);
+	qr_count_kind(frames, kind, -((int64_t)1 << order));
+	qr_zone_put(frames, zone, qr_frame_pfn(frames, page), order);
+}
+
+void
+qr_frame_free(struct qr_frames *frames, struct qr_page *page)
+{
+	struct qr_zone *zone = page_zone(frames, page);
+	if (QR_LIKELY(page->order == 0))
+		zone_free_singles(frames, zone, &page, 1);
+	else
+		zone_free_block(frames, zone, page);
+}
+
+/* Pages from the first on that are single frames of one zone. */
+static size_t
+count_alike(const struct qr_frames *frames, struct qr_page **pages,
+    size_t count)
+{
+	const struct qr_zone *zone = page_zone(frames, pages[0]);
+	size_t alike = 0;
+	while (alike < count && page_zone(frames, pages[alike]) == zone &&
+	       pages[alike]->order == 0)
+		alike++;
+	return alike;
+}
+
+void
+qr_frame_free_bulk(struct qr_frames *frames, struct qr_page **pages,
+    size_t count)
+{
+	for (size_t i = 0; i < count;) {
+		struct qr_zone *zone = page_zone(frames, pages[i]);
+		size_t alike = count_alike(frames, &pages[i], count - i);
+		if (alike != 0) {
+			zone_free_singles(frames, zone, &pages[i], alike);
+			i += alike;
+		} else {
+			zone_free_block(frames, zone, pages[i++]);
+		}
+	}
+}
+
+void
+qr_frame_set_kind(struct qr_frames *frames, struct qr_page *page,
+    enum qr_page_kind kind)
+{
+	(void)page_zone(frames, page);
+	QR_ASSERT(kind > QR_PAGE_FREE && kind < QR_PAGE_KINDS, "kind %u",
+	    (unsigned)kind);
+	qr_count_kind(frames, page->kind, -((int64_t)1 << page->order));
+	qr_count_kind(frames, kind, (int64_t)1 << page->order);
+	page->kind = (uint8_t)kind;
+}
+
+void
+qr_frame_set_ops(struct qr_frames *frames, const struct qr_frame_ops *ops,
+    void *ctx)
+{
+	frames->ops = ops;
+	frames->ops_ctx = ctx;
+}
+
+const struct qr_port *
+qr_frame_port(const struct qr_frames *frames)
+{
+	return frames->port;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * frame/stat.c: how many frames are used for what.
+ *
+ * A count is in two parts, what all can see and what each CPU has not told
+ * yet (at most KIND_SLACK either way), so that counting touches no line that
+ * other CPUs write.
+ */
+#include "frame_impl.h"
+
+void
+qr_count_kind(struct qr_frames *frames, enum qr_page_kind kind, int64_t pages)
+{
+	/* Relaxed: nothing else is learnt from a count. */
+	int64_t now =
+	    pages + atomic_fetch_add_explicit(&frames->kind_pages[kind], pages,
+			memory_order_relaxed);
+	_Atomic(int64_t) *peak = &frames->kind_peak[kind];
+	int64_t seen = atomic_load_explicit(peak, memory_order_relaxed);
+	while (
+	    seen < now && !atomic_compare_exchange_weak_explicit(peak, &seen,
+			      now, memory_order_relaxed, memory_order_relaxed))
+		continue;
+}
+
+/* Not below zero, as a racy sum may be for a moment. */
+static uint64_t
+kind_sum(const struct qr_frames *frames, enum qr_page_kind kind)
+{
+	int64_t sum = atomic_load_explicit(&frames->kind_pages[kind],
+	    memory_order_relaxed);
+	for (unsigned i = 0; i < frames->zone_count; i++)
+		for (unsigned cpu = 0; cpu < frames->port->cpu_count; cpu++)
+			sum += atomic_load_explicit(
+			    &frames->zone[i].pcp[cpu].delta[kind],
+			    memory_order_relaxed);
+	return sum > 0 ? (uint64_t)sum : 0;
+}
+
+static uint64_t
+free_sum(const struct qr_frames *frames)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < frames->zone_count; i++) {
+		const struct qr_zone *zone = &frames->zone[i];
+		sum += atomic_load_explicit(&zone->free_pages,
+		    memory_order_relaxed);
+		for (unsigned cpu = 0; cpu < frames->port->cpu_count; cpu++)
+			sum += atomic_load_explicit(&zone->pcp[cpu].count,
+			    memory_order_relaxed);
+	}
+	return sum;
+}
+
+static uint64_t
+kind_peak(const struct qr_frames *frames, enum qr_page_kind kind, uint64_t now)
+{
+	int64_t peak = atomic_load_explicit(&frames->kind_peak[kind],
+	    memory_order_relaxed);
+	return qr_max((uint64_t)peak, now);
+}
+
+void
+qr_frame_stat(const struct qr_frames *frames, struct qr_frame_stat *stat)
+{
+	uint64_t user = kind_sum(frames, QR_PAGE_USER);
+	uint64_t pool = kind_sum(frames, QR_PAGE_POOL);
+	*stat = (struct qr_frame_stat){
+		.total = frames->total_pages,
+		.free = free_sum(frames),
+		.user = user,
+		.slab = kind_sum(frames, QR_PAGE_SLAB),
+		.table = kind_sum(frames, QR_PAGE_TABLE),
+		.pool = pool,
+		.meta = frames->boot_pages + kind_sum(frames, QR_PAGE_META),
+		.balloon = atomic_load_explicit(&frames->balloon_pages,
+		    memory_order_relaxed),
+		.kernel = kind_sum(frames, QR_PAGE_KERNEL),
+		.user_peak = kind_peak(frames, QR_PAGE_USER, user),
+		.pool_peak = kind_peak(frames, QR_PAGE_POOL, pool),
+	};
+}

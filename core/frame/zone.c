@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * frame/zone.c: what happens under a zone's lock: frames move between its
+ * buddy, its balloon, the CPUs' lists and their users.
+ */
+#include "frame_impl.h"
+
+/* Lets everybody see how much is free. Zone's lock held. */
+static void
+zone_publish(const struct qr_frames *frames, struct qr_zone *zone)
+{
+	if (QR_CONFIG_DEBUG)
+		qr_lock_assert_held(frames->port, &zone->lock);
+	/* Relaxed: readers decide nothing by it that must be exact. */
+	atomic_store_explicit(&zone->free_pages, zone->buddy.free_units,
+	    memory_order_relaxed);
+}
+
+bool
+qr_zone_take(struct qr_frames *frames, struct qr_zone *zone, qr_gfp_t gfp,
+    unsigned order, qr_pfn_t *first)
+{
+	uint64_t unit;
+	uint64_t left = qr_watermark_floor(zone, gfp) + ((uint64_t)1 << order);
+	qr_lock_acquire(frames->port, &zone->lock);
+	bool is_taken = zone->buddy.free_units >= left &&
+			qr_buddy_alloc(&zone->buddy, order, &unit) == 0;
+	if (is_taken) {
+		*first = zone->pfn_start + unit;
+		zone_publish(frames, zone);
+	}
+	qr_lock_release(frames->port, &zone->lock);
+	return is_taken;
+}
+
+void
+qr_zone_put(struct qr_frames *frames, struct qr_zone *zone, qr_pfn_t first,
+    unsigned order)
+{
+	qr_lock_acquire(frames->port, &zone->lock);
+	(void)qr_buddy_free(&zone->buddy, first - zone->pfn_start, order);
+	zone_publish(frames, zone);
+	qr_lock_release(frames->port, &zone->lock);
+}
+
+/* How many frames a list may get at once: what the reserve allows goes to
+ * the one who asks and is not left on a list for everybody. */
+static uint32_t
+refill_count(const struct qr_zone *zone, qr_gfp_t gfp)
+{
+	uint64_t free_pages = zone->buddy.free_units;
+	uint64_t plain =
+	    qr_watermark_floor(zone, gfp & ~(QR_GFP_ATOMIC | QR_GFP_RESERVE));
+	if (free_pages > plain) {
+		uint32_t batch = atomic_load_explicit(&zone->pcp_batch,
+		    memory_order_relaxed); /* any recent value will do */
+		return (uint32_t)qr_min(batch, free_pages - plain);
+	}
+	return free_pages > qr_watermark_floor(zone, gfp) ? 1 : 0;
+}
+
+bool
+qr_zone_refill(struct qr_frames *frames, struct qr_zone *zone,
+    struct qr_pcp *pcp, qr_gfp_t gfp)
+{
+	qr_lock_acquire(frames->port, &zone->lock);
+	uint32_t count = refill_count(zone, gfp);
+	/* From the end, so that the lowest is used first. */
+	for (uint32_t i = count; i-- > 0;) {
+		uint64_t unit = 0;
+		int error = qr_buddy_alloc(&zone->buddy, 0, &unit);
+		QR_ASSERT(error == 0, "%u of %llu free pages: error %d", count,
+		    (unsigned long long)zone->buddy.free_units, error);
+		pcp->frames[i] = (uint32_t)(zone->pfn_start + unit);
+	}
+	if (count != 0)
+		zone_publish(frames, zone);
+	qr_lock_release(frames->port, &zone->lock);
+	atomic_store_explicit(&pcp->count, count, memory_order_relaxed);
+	return count != 0;
+}
+
+void
+qr_zone_spill(struct qr_frames *frames, struct qr_zone *zone,
+    struct qr_pcp *pcp, uint32_t count)
+{
+	uint32_t had = atomic_load_explicit(&pcp->count, memory_order_relaxed);
+	QR_ASSERT(count <= had, "%u of %u pages", count, had);
+	qr_lock_acquire(frames->port, &zone->lock);
+	for (uint32_t i = 0; i < count; i++)
+		(void)qr_buddy_free(&zone->buddy,
+		    pcp->frames[i] - zone->pfn_start, 0);
+	zone_publish(frames, zone);
+	qr_lock_release(frames->port, &zone->lock);
+	__builtin_memmove(&pcp->frames[0], &pcp->frames[count],
+	    (had - count) * sizeof(pcp->frames[0]));
+	atomic_store_explicit(&pcp->count, had - count, memory_order_relaxed);
+}
+
+void
+qr_zone_lend(struct qr_frames *frames, struct qr_zone *zone, qr_pfn_t first,
+    unsigned order)
+{
+	qr_lock_acquire(frames->port, &zone->lock);
+	(void)qr_buddy_free(&zone->balloon, first - zone->pfn_start, order);
+	qr_lock_release(frames->port, &zone->lock);
+	atomic_fetch_add(&frames->balloon_pages, (uint64_t)1 << order);
+}
+
+bool
+qr_zone_recall(struct qr_frames *frames, struct qr_zone *zone, unsigned order,
+    qr_pfn_t *first)
+{
+	uint64_t unit;
+	qr_lock_acquire(frames->port, &zone->lock);
+	bool is_taken = qr_buddy_alloc(&zone->balloon, order, &unit) == 0;
+	qr_lock_release(frames->port, &zone->lock);
+	if (!is_taken)
+		return false;
+	atomic_fetch_sub(&frames->balloon_pages, (uint64_t)1 << order);
+	*first = zone->pfn_start + unit;
+	return true;
+}
