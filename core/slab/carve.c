@@ -39,18 +39,19 @@ static uint32_t
 carve_order(uint32_t stride)
 {
 	uint32_t best = SLAB_ORDER_MAX;
-	size_t best_waste = slab_bytes(best) % stride;
-	for (uint32_t order = SLAB_ORDER_MAX + 1; order-- > 0;) {
+	size_t least = SIZE_MAX;
+	for (uint32_t order = 0; order <= SLAB_ORDER_MAX; order++) {
 		size_t bytes = slab_bytes(order);
-		size_t waste = bytes % stride;
 		if (bytes < stride)
-			break;
-		bool small = waste <= bytes >> WASTE_SHIFT;
-		/* Waste per byte, compared at the larger one's scale. */
-		bool less = waste << (best - order) <= best_waste;
-		if (small || less) {
+			continue;
+		size_t waste = bytes % stride;
+		if (waste <= bytes >> WASTE_SHIFT)
+			return order;
+		/* At the scale of the largest slab, to compare shares. */
+		waste <<= SLAB_ORDER_MAX - order;
+		if (waste < least) {
+			least = waste;
 			best = order;
-			best_waste = waste;
 		}
 	}
 	return best;
@@ -72,8 +73,8 @@ carve_stride(struct qr_slab_cache *cache, uint32_t align)
 		size = cache->link_offset + link_bytes;
 	} else {
 		cache->link_offset = 0;
-		size = (uint32_t)qr_max(size, link_bytes);
 	}
+	/* So that a link is aligned, and fits the smallest object. */
 	align = (uint32_t)qr_max(align, link_bytes);
 	cache->stride = (uint32_t)qr_round_up(size, align);
 }

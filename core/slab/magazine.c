@@ -248,11 +248,11 @@ qr_magazine_flush(struct qr_slab_cache *cache)
 	size_t frames = 0;
 	struct qr_magazine *stack = NULL;
 	for (unsigned i = 0; i < cache->port->cpu_count; i++) {
-		struct qr_slab_cpu *cpu = slab_cpu_try_enter(&cache->cpu[i]);
-		if (cpu == NULL)
+		struct qr_slab_cpu *cpu = &cache->cpu[i];
+		if (!qr_busy_try_enter(&cpu->busy))
 			continue;
 		frames += cpu_strip(cache, cpu, &stack);
-		slab_cpu_leave(cpu);
+		qr_busy_leave(&cpu->busy);
 	}
 	frames += depot_strip(cache, &stack);
 	while (stack != NULL)
@@ -267,11 +267,11 @@ qr_magazine_stock(struct qr_slab_cache *cache)
 		return 0;
 	uint64_t objects = 0;
 	for (unsigned i = 0; i < cache->port->cpu_count; i++) {
-		struct qr_slab_cpu *cpu = slab_cpu_try_enter(&cache->cpu[i]);
-		if (cpu == NULL)
+		struct qr_slab_cpu *cpu = &cache->cpu[i];
+		if (!qr_busy_try_enter(&cpu->busy))
 			continue;
 		objects += cpu->count + cpu->previous_count;
-		slab_cpu_leave(cpu);
+		qr_busy_leave(&cpu->busy);
 	}
 	qr_lock_acquire(cache->port, &cache->lock);
 	objects += (uint64_t)cache->depot_full_count * cache->rounds;
@@ -337,11 +337,11 @@ qr_check_magazines(struct qr_slab_cache *cache)
 	if (cache->rounds == 0)
 		return;
 	for (unsigned i = 0; i < cache->port->cpu_count; i++) {
-		struct qr_slab_cpu *cpu = slab_cpu_try_enter(&cache->cpu[i]);
-		if (cpu == NULL)
+		struct qr_slab_cpu *cpu = &cache->cpu[i];
+		if (!qr_busy_try_enter(&cpu->busy))
 			continue;
 		check_cpu(cache, cpu);
-		slab_cpu_leave(cpu);
+		qr_busy_leave(&cpu->busy);
 	}
 	check_depot(cache);
 }

@@ -68,10 +68,9 @@
  *
  * 5. Concurrency
  *
- * A CPU's magazines are guarded by a busy word that is only ever tried: who
- * finds it set goes to the slabs and takes the cache's lock. So it has no
- * rank, nobody waits for a thread that was stopped or killed inside, and
- * leaving is a plain store, not an exchange that must look for waiters. The
+ * A CPU's magazines are guarded by a busy word (base/busy.h): who finds it
+ * set goes to the slabs and takes the cache's lock. A thread that is killed
+ * inside thus costs its CPU the magazines, and nobody stands still. The
  * number of the CPU is a hint; two threads of one number collide at worst.
  *
  * The cache's lock guards depot and slabs. It is not held, nor is any CPU
@@ -135,14 +134,13 @@ void *
 qr_slab_alloc(struct qr_slab_cache *cache, qr_gfp_t gfp)
 {
 	void *object;
-	struct qr_slab_cpu *cpu =
-	    slab_cpu_try_enter(&cache->cpu[qr_port_cpu(cache->port)]);
-	if (QR_LIKELY(cpu != NULL)) {
+	struct qr_slab_cpu *cpu = &cache->cpu[qr_port_cpu(cache->port)];
+	if (QR_LIKELY(qr_busy_try_enter(&cpu->busy))) {
 		if (QR_LIKELY(cpu->count > 0))
 			object = cpu->loaded->rounds[--cpu->count];
 		else
 			object = qr_magazine_reload(cache, cpu);
-		slab_cpu_leave(cpu);
+		qr_busy_leave(&cpu->busy);
 	} else {
 		object = qr_carve_take_one(cache);
 	}
@@ -159,9 +157,8 @@ qr_slab_free(struct qr_slab_cache *cache, void *object)
 {
 	if (QR_CONFIG_HARD)
 		qr_guard_on_free(cache, object);
-	struct qr_slab_cpu *cpu =
-	    slab_cpu_try_enter(&cache->cpu[qr_port_cpu(cache->port)]);
-	if (QR_UNLIKELY(cpu == NULL)) {
+	struct qr_slab_cpu *cpu = &cache->cpu[qr_port_cpu(cache->port)];
+	if (QR_UNLIKELY(!qr_busy_try_enter(&cpu->busy))) {
 		(void)qr_carve_give_one(cache, object);
 		return;
 	}
@@ -174,7 +171,7 @@ qr_slab_free(struct qr_slab_cache *cache, void *object)
 		    object);
 		*top = object;
 	}
-	slab_cpu_leave(cpu);
+	qr_busy_leave(&cpu->busy);
 	if (QR_UNLIKELY(!room))
 		(void)qr_carve_give_one(cache, object);
 }

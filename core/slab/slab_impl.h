@@ -2,7 +2,7 @@
 /*
  * slab/slab_impl.h: what the files of slab/ share: a cache, layer by layer.
  *
- * Keys: (c) constant once made, (s) the cache's lock, (b) who has set the
+ * Keys: (c) constant once made, (s) the cache's lock, (b) who is in the
  * CPU's busy word, (l) the list lock of the machine's caches, (a) atomic.
  */
 #ifndef QR_SLAB_IMPL_H
@@ -10,6 +10,7 @@
 
 #include <stdatomic.h>
 
+#include "../base/busy.h"
 #include "../base/list.h"
 #include "port_inline.h"
 #include "slab.h"
@@ -32,7 +33,7 @@ struct qr_magazine {
 
 /* What one CPU keeps of one cache: 64 bytes, so that no two share a line. */
 struct qr_slab_cpu {
-	_Atomic(uint32_t) busy;       /* (a) 1: somebody is in here */
+	struct qr_busy busy;          /* who is in here */
 	uint32_t count;               /* (b) rounds in loaded */
 	uint32_t room;                /* (b) rounds that loaded can hold; 0:
 					 there are no magazines yet */
@@ -107,23 +108,6 @@ _Static_assert(sizeof(struct qr_slabs) <= 4096, "it fits one frame");
 
 #define SLAB_SIGNATURE  QR_SIGNATURE('S', 'l', 'a', 'b')
 #define SLABS_SIGNATURE QR_SIGNATURE('S', 'l', 'b', 's')
-
-/* The CPU's part of the cache, or NULL if somebody is in it. Never waits. */
-static inline struct qr_slab_cpu *
-slab_cpu_try_enter(struct qr_slab_cpu *cpu)
-{
-	/* Acquire pairs with the release in slab_cpu_leave. */
-	uint32_t was =
-	    atomic_exchange_explicit(&cpu->busy, 1, memory_order_acquire);
-	return QR_LIKELY(was == 0) ? cpu : NULL;
-}
-
-static inline void
-slab_cpu_leave(struct qr_slab_cpu *cpu)
-{
-	/* Release pairs with the acquire in slab_cpu_try_enter. */
-	atomic_store_explicit(&cpu->busy, 0, memory_order_release);
-}
 
 /* --- carve.c: slabs and their free lists --- */
 

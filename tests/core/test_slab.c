@@ -173,6 +173,37 @@ test_sizes(void **state)
 	bench_destroy(bench);
 }
 
+/* What the best of the four slab sizes wastes of a slab, in 1/1000, or an
+ * eighth. */
+static size_t
+least_waste(size_t stride)
+{
+	size_t least = 1000;
+	for (size_t bytes = QR_PAGE_SIZE; bytes <= 8 * QR_PAGE_SIZE; bytes *= 2)
+		if (bytes >= stride && bytes % stride * 1000 / bytes < least)
+			least = bytes % stride * 1000 / bytes;
+	return least > 125 ? least : 125;
+}
+
+static void
+test_waste(void **state)
+{
+	(void)state;
+	struct bench *bench = bench_create(1, 0);
+	for (size_t size = 8; size <= 16384 && !QR_CONFIG_HARD; size += 8) {
+		struct qr_slab_cache *cache = cache_of(bench, "size", size);
+		void *object = qr_slab_alloc(cache, QR_GFP_KERNEL);
+		assert_non_null(object);
+		struct qr_slab_stat stat = stat_of(bench, "size");
+		size_t bytes = stat.pages * QR_PAGE_SIZE;
+		size_t waste = (bytes - stat.objects_total * size) * 1000;
+		assert_in_range(waste / bytes, 0, least_waste(size));
+		qr_slab_free(cache, object);
+		qr_slab_destroy(cache);
+	}
+	bench_destroy(bench);
+}
+
 /* --- a stream of calls, and what is held beside it --- */
 
 static void
@@ -405,24 +436,30 @@ test_no_memory(void **state)
 	bench_destroy(bench);
 }
 
-/* Without memory for magazines all works, from slabs alone. */
+/* However much memory there is for magazines, none included, all works. */
 static void
 test_no_magazines(void **state)
 {
 	(void)state;
-	struct bench *bench = bench_create(1, 0);
+	enum { CPUS = 8, EACH = 3 };
+	struct bench *bench = bench_create(CPUS, 0);
 	struct qr_slab_cache *cache = cache_of(bench, "area", 100);
-	for (size_t allowed = 1; allowed < 3; allowed++) {
-		void *objects[20];
+	for (size_t allowed = 1; allowed < 6; allowed++) {
+		void *objects[CPUS * EACH];
 		rig_starve(&bench->rig, allowed);
-		assert_int_equal(qr_slab_alloc_bulk(cache, 0, 20, objects), 0);
-		for (size_t i = 0; i < 20; i++)
+		assert_int_equal(qr_slab_alloc_bulk(cache, 0, CPUS * EACH,
+				     objects),
+		    0);
+		for (unsigned i = 0; i < CPUS * EACH; i++) {
+			sim_set_cpu(i % CPUS);
 			qr_slab_free(cache, objects[i]);
-		qr_check_slabs(bench->slabs, QR_CHECK_CHILDREN);
+			qr_check_slabs(bench->slabs, QR_CHECK_CHILDREN);
+		}
 		assert_int_equal(stat_of(bench, "area").objects_used, 0);
 		(void)qr_slab_shrink_all(bench->slabs);
 		rig_feed(&bench->rig);
 	}
+	sim_set_cpu(0);
 	qr_slab_destroy(cache);
 	bench_destroy(bench);
 }
@@ -700,6 +737,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_waste),
 		cmocka_unit_test(test_model),
 		cmocka_unit_test(test_constructor),
 		cmocka_unit_test(test_shrink),

@@ -274,6 +274,14 @@ test_nodes(void **state)
 	assert_int_equal(table->nodes, levels);
 	qr_table_prune(table, 0, QR_PAGE_SIZE);
 	assert_int_equal(table->nodes, 1);
+	/* Two pages that meet where all their nodes but the root end. */
+	qr_vaddr_t edge = (qr_vaddr_t)1 << table->geometry->shift[levels - 1];
+	qr_vaddr_t before = edge - QR_PAGE_SIZE;
+	assert_non_null(qr_table_ensure(table, before, QR_GFP_KERNEL));
+	assert_non_null(qr_table_ensure(table, edge, QR_GFP_KERNEL));
+	assert_int_equal(table->nodes, 2 * levels - 1);
+	qr_table_prune(table, before, edge + QR_PAGE_SIZE);
+	assert_int_equal(table->nodes, 1);
 	bench_destroy(bench);
 }
 
