@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * heap/cache.c: the slow half of a thread's lists: where blocks come from
+ * when a list is empty and go to when it is full.
+ *
+ * How long a list may get is learned: its cap begins small, doubles each time
+ * the list proves too short, up to CAP_BYTES_MAX, and all caps of a thread
+ * together stay within CAP_BYTES_THREAD: beyond that a growing class takes
+ * what another was given. Every class may keep CAP_BYTES_MIN at any time.
+ */
+#include "pagemap_impl.h"
+
+/* Bytes of blocks that a list may hold: always, at most; and all of a
+ * thread's lists above their least. */
+#define CAP_BYTES_MIN    1024u
+#define CAP_BYTES_MAX    16384u
+#define CAP_BYTES_THREAD ((size_t)256 * 1024)
+
+/* Most blocks of others' that one refill looks at, so that no single malloc
+ * takes long. */
+#define REFILL_RECEIVE 1024u
+
+/* Classes that are asked for their cap before a class gives up growing. */
+#define CAP_VICTIMS 16u
+
+static int32_t
+cap_of(size_t bytes, unsigned size_class)
+{
+	return (int32_t)qr_max(bytes / qr_size_of_class(size_class), 1);
+}
+
+static int32_t
+list_length(const struct qr_heap_list *list)
+{
+	return list->cap - list->room;
+}
+
+static void
+cap_set(struct qr_heap_list *list, int32_t cap)
+{
+	list->room += cap - list->cap;
+	list->cap = cap;
+}
+
+/* Bytes that the class's cap counts as. */
+static size_t
+cap_charge(int32_t cap, unsigned size_class)
+{
+	int32_t least = cap_of(CAP_BYTES_MIN, size_class);
+	return cap <= least
+		   ? 0
+		   : (size_t)(cap - least) * qr_size_of_class(size_class);
+}
+
+/* Takes another class's cap back to the least. False: none has more. */
+static bool
+cap_steal(struct qr_heap_thread *thread, unsigned size_class)
+{
+	for (unsigned turn = 0; turn < CAP_VICTIMS; turn++) {
+		unsigned victim = thread->cap_victim;
+		thread->cap_victim = (victim + 1) % QR_SIZE_CLASSES;
+		struct qr_heap_list *list = &thread->list[victim];
+		size_t charge = cap_charge(list->cap, victim);
+		if (victim == size_class || charge == 0)
+			continue;
+		qr_heap_list_flush(thread, victim);
+		cap_set(list, cap_of(CAP_BYTES_MIN, victim));
+		thread->cap_bytes -= charge;
+		return true;
+	}
+	return false;
+}
+
+/* The list was too short: lets it be longer, if that may be. */
+static void
+cap_grow(struct qr_heap_thread *thread, unsigned size_class)
+{
+	struct qr_heap_list *list = &thread->list[size_class];
+	int32_t most = cap_of(CAP_BYTES_MAX, size_class);
+	if (list->cap >= most)
+		return;
+	int32_t cap = cap_of(CAP_BYTES_MIN, size_class);
+	if (list->cap >= cap)
+		cap = list->cap < most / 2 ? list->cap * 2 : most;
+	size_t more =
+	    cap_charge(cap, size_class) - cap_charge(list->cap, size_class);
+	if (thread->cap_bytes + more > CAP_BYTES_THREAD &&
+	    (!cap_steal(thread, size_class) ||
+		thread->cap_bytes + more > CAP_BYTES_THREAD))
+		return;
+	thread->cap_bytes += more;
+	cap_set(list, cap);
+}
+
+/* --- giving away --- */
+
+void
+qr_heap_put_own(struct qr_heap_thread *thread, struct qr_span *span,
+    void *block)
+{
+	struct qr_heap *heap = thread->heap;
+	qr_span_ref_t *lists = thread->spans[span->size_class];
+	QR_ASSERT(span->owner == thread->number,
+	    "a span of thread %u in the cache of thread %u", span->owner,
+	    thread->number);
+	qr_span_put(heap, span, block);
+	if (span->full) {
+		/* The list that it is on was chosen before the put. */
+		qr_span_list_remove(heap, lists, span);
+		qr_span_list_insert(heap, lists, span);
+	}
+	/* One empty span a class stays, so that a program that swings about
+	 * the end of a span does not make and destroy it each time. */
+	if (qr_span_is_empty(span) && (span->next != 0 || span->prev != 0)) {
+		qr_span_list_remove(heap, lists, span);
+		qr_span_destroy(heap, span);
+	}
+}
+
+static struct qr_span *
+block_span(struct qr_heap *heap, const void *block)
+{
+	struct qr_heap_place place;
+	bool known = qr_heap_place_of(heap, block, &place);
+	QR_ASSERT(known, "cached block %p lies in no region", block);
+	return qr_span_of_word(&place);
+}
+
+/* Puts all blocks of a chain, which are this thread's, into their spans. */
+static void
+chain_put(struct qr_heap_thread *thread, void *chain)
+{
+	while (chain != NULL) {
+		void *block = chain;
+		chain = *(void **)block;
+		qr_heap_put_own(thread, block_span(thread->heap, block), block);
+	}
+}
+
+void
+qr_heap_list_flush(struct qr_heap_thread *thread, unsigned size_class)
+{
+	struct qr_heap_list *list = &thread->list[size_class];
+	void *chain = list->head;
+	list->head = NULL;
+	list->room = list->cap;
+	chain_put(thread, chain);
+}
+
+/* Cuts the list behind its first keep blocks, the ones freed last; returns
+ * the rest. */
+static void *
+list_cut(struct qr_heap_list *list, int32_t keep)
+{
+	void **link = &list->head;
+	for (int32_t i = 0; i < keep; i++)
+		link = *link;
+	void *rest = *link;
+	*link = NULL;
+	list->room = list->cap - keep;
+	return rest;
+}
+
+void
+qr_heap_overflow(struct qr_heap_thread *thread, unsigned size_class)
+{
+	int cancel_state = qr_heap_cancel_off();
+	struct qr_heap_list *list = &thread->list[size_class];
+	cap_grow(thread, size_class);
+	if (list->room < 0)
+		chain_put(thread, list_cut(list, list->cap / 2));
+	qr_heap_cancel_restore(cancel_state);
+}
+
+/* --- getting --- */
+
+/* A span of this thread with room, first on its list. NULL: no memory. */
+static struct qr_span *
+span_with_room(struct qr_heap_thread *thread, unsigned size_class)
+{
+	struct qr_heap *heap = thread->heap;
+	qr_span_ref_t *lists = thread->spans[size_class];
+	if (lists[QR_SPAN_PARTIAL] != 0)
+		return qr_span_of_ref(heap, lists[QR_SPAN_PARTIAL]);
+
+	struct qr_span *span = qr_heap_adopt(thread, size_class);
+	if (span == NULL) {
+		unsigned order = thread->order[size_class];
+		if (order < qr_span_order_min(size_class))
+			order = qr_span_order_min(size_class);
+		span = qr_span_create(heap, size_class, order, thread->number);
+		if (span == NULL)
+			return NULL;
+		/* The next is larger: demand has shown itself. */
+		thread->order[size_class] =
+		    (uint8_t)qr_min(order + 1, qr_span_order_max(size_class));
+	}
+	qr_span_list_insert(heap, lists, span);
+	return span;
+}
+
+/* Moves blocks from a span to the empty list. False: no memory. */
+static bool
+list_fill(struct qr_heap_thread *thread, unsigned size_class)
+{
+	struct qr_span *span = span_with_room(thread, size_class);
+	if (span == NULL)
+		return false;
+	struct qr_heap *heap = thread->heap;
+	struct qr_heap_list *list = &thread->list[size_class];
+	unsigned limit = (unsigned)qr_max((size_t)list->cap / 2, 1);
+	unsigned count = qr_span_take(heap, span, limit, &list->head);
+	list->room -= (int32_t)count;
+	if (qr_span_is_full(span)) {
+		qr_span_list_remove(heap, thread->spans[size_class], span);
+		qr_span_list_insert(heap, thread->spans[size_class], span);
+	}
+	return true;
+}
+
+static void *
+list_pop(struct qr_heap_list *list)
+{
+	void *block = list->head;
+	if (block != NULL) {
+		list->head = *(void **)block;
+		list->room++;
+	}
+	return block;
+}
+
+void *
+qr_heap_refill(struct qr_heap_thread *thread, unsigned size_class)
+{
+	int cancel_state = qr_heap_cancel_off();
+	struct qr_heap_list *list = &thread->list[size_class];
+	QR_DEBUG(list_length(list) == 0, "an empty list of %d blocks",
+	    list_length(list));
+	cap_grow(thread, size_class);
+	qr_heap_receive(thread, REFILL_RECEIVE, size_class);
+	void *block = list_pop(list);
+	if (block == NULL && !list_fill(thread, size_class)) {
+		/* Whatever the thread still holds back may be enough. */
+		qr_heap_thread_flush(thread);
+		list_fill(thread, size_class);
+	}
+	if (block == NULL)
+		block = list_pop(list);
+	qr_heap_cancel_restore(cancel_state);
+	return block;
+}

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * heap/heap.c: the heap of a process: its design, and the functions of
+ * qr/heap.h.
+ *
+ * 1. Purpose
+ *
+ * A malloc that any program can be started on: fast where a thread frees what
+ * it allocated, cheap where another thread does, with little memory beyond
+ * the blocks themselves, that gives pages back. It stands on a page source
+ * and knows nothing else of the system, so under a RAM budget its pages are
+ * simply pages that may be cold. For that it keeps two habits: what it writes
+ * about memory lies apart from the memory, dense, and it does not touch free
+ * memory except for a block that is about to be used or was just freed.
+ *
+ * 2. Layers
+ *
+ *     libc.c  cxx.c          malloc, operator new ...: names and errno
+ *     heap.c  fast_impl.h    which of the ways a call goes
+ *     cache.c                lists of a thread       remote.c  to other threads
+ *     thread.c               caches begin and end    detached.c  spans of none
+ *     span.c                 pages cut into blocks   large.c  blocks of pages
+ *     run.c  dirty.c         runs of pages           purge.c  gives them back
+ *     frame/buddy.c          which pages are free
+ *     qr_page_source, os.c   address space and memory
+ *
+ * 3. The life of a small block
+ *
+ *               cut                 refill             malloc
+ *     never cut ---> (at once) ... free in its span --> on a list --> in use
+ *                                    ^                    ^   |         |
+ *                                    |      overflow      |   |         |
+ *                                    +--------------------|---+   free by owner
+ *                                    |                    +-------------+
+ *                                    |  receive                free by another
+ *                                    +----- queue <----- parcel <-------+
+ *
+ * A list is a stack linked through the blocks: the block freed last is warm
+ * and goes out first. The span learns of frees only when a list overflows;
+ * then the colder half of the list is entered in the spans' free maps, one
+ * bit a block. A refill takes blocks out of a map in order of address. A
+ * block on a list, in a parcel or in a queue counts as used in its span.
+ *
+ * 4. From an address to what it is
+ *
+ * The page map has one 8-byte word a page (0.2 %). A word holds the span's
+ * owner and class, which is all that a free needs: if the owner is the
+ * freeing thread, the rest of the tag is where that class's list lies in the
+ * thread's cache. Only the slow ways look at the span's header.
+ *
+ * 5. Spans
+ *
+ * A class's first span in a thread has the fewest pages that waste at most an
+ * eighth, each further one twice as many up to 16, 64 or 256 KiB by size of
+ * block. Pages are cut one after the other, when the blocks are needed, so an
+ * uncut page is never touched. A thread takes from the first span on its
+ * list of partial ones; spans come first on it when they cease to be full, so
+ * full ones stay full and sparse ones have time to become empty. An empty
+ * span goes back to the buddy at once, unless it is its class's only one.
+ *
+ * 6. Invariants, verified by qr_check_heap
+ *
+ * [heap.1] A block's bit is set only if it was cut: no bit at or above cut.
+ * [heap.2] free is the number of bits set: free <= cut <= blocks.
+ * [heap.3] A span is on its owner's full list iff it has neither a free nor
+ *          an uncut block, else on the partial one.
+ * [heap.4] All words of a span carry its owner, class and unit. The owner
+ *          changes under the lock of detached spans, from and to DETACHED,
+ *          and a thread's own number is given and taken by that thread alone.
+ * [heap.5] A page is free in the buddy or belongs to one run; words of free
+ *          pages are 0.
+ * [heap.6] A dirty bit is set only for a free page, or by calloc for a moment
+ *          for its own; a free page without one reads as zero.
+ * [heap.7] held is the sum of all runs, dirty that of all dirty bits.
+ * [heap.8] A parked thread owns no span, and its queue is empty or has a
+ *          sender that is about to empty it.
+ * [heap.9] A list's blocks are of its class and in spans of its thread, and
+ *          they are cap - room.
+ *
+ * 7. Threads
+ *
+ * What is (o) in heap_impl.h is touched by its thread alone: no atomics. The
+ * rest is behind the five locks of lock_impl.h, none of which is taken on the
+ * way of a local malloc or free that finds a block or room on its list.
+ *
+ * 8. Failure
+ *
+ * The source may refuse at any time. Every call then returns NULL with the
+ * heap as it was, after the thread has given up what it had cached and tried
+ * again. What can be told to be a misuse at no cost on the fast path ends the
+ * program with a report: a pointer that is no block, the second free of a
+ * block when it reaches its span.
+ *
+ * 9. Rejected
+ *
+ * Headers at the start of a span, found by masking the address: no page map,
+ * but each free touches a cache line of a page that may be cold, and all of
+ * them share few cache sets. Free lists within spans: the same, and a sparse
+ * span cannot be told to be sparse without reading it. A page map over the
+ * whole address space: it saves the window's compare in free, and does not
+ * start under a limit of address space. Locks instead of messages for foreign
+ * frees: the owner would pay too.
+ *
+ * 10. Reading: heap_impl.h, fast_impl.h, cache.c, span.c, run.c, remote.c,
+ * then the rest in any order.
+ */
+#include "heap.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "fast_impl.h"
+
+/* In place while a block shrinks to no less than 1 / this of its class. */
+#define REALLOC_KEEP_PART 2u
+
+struct qr_heap qr_heap_process;
+
+__attribute__((constructor)) static void
+heap_load(void)
+{
+	qr_heap_fork_init();
+}
+
+static void *
+heap_no_memory(void)
+{
+	errno = ENOMEM;
+	return NULL;
+}
+
+/* A block of a class, whatever the state of this thread. */
+static void *
+small_alloc(unsigned size_class)
+{
+	struct qr_heap_thread *thread = qr_heap_self;
+	if (QR_UNLIKELY(thread == &qr_heap_thread_none)) {
+		if (qr_heap_start(&qr_heap_process) != 0)
+			return NULL;
+		thread = qr_heap_thread_get(&qr_heap_process);
+		if (thread == NULL)
+			return qr_heap_shared_alloc(&qr_heap_process,
+			    size_class);
+	}
+	struct qr_heap_list *list = &thread->list[size_class];
+	void *block = list->head;
+	if (block == NULL)
+		return qr_heap_refill(thread, size_class);
+	list->head = *(void **)block;
+	list->room++;
+	return block;
+}
+
+static void *
+large_alloc(size_t size, unsigned align_order, bool zero)
+{
+	if (size > PTRDIFF_MAX || qr_heap_start(&qr_heap_process) != 0)
+		return NULL;
+	return qr_heap_large_alloc(&qr_heap_process, size, align_order, zero);
+}
+
+QR_NOINLINE void *
+qr_heap_malloc_slow(size_t size)
+{
+	void *block = size <= QR_SIZE_MAX ? small_alloc(qr_size_class_of(size))
+					  : large_alloc(size, 0, false);
+	return block != NULL ? block : heap_no_memory();
+}
+
+void *
+qr_heap_malloc(size_t size)
+{
+	return qr_heap_malloc_fast(size);
+}
+
+void *
+qr_heap_calloc(size_t count, size_t size)
+{
+	size_t bytes;
+	if (__builtin_mul_overflow(count, size, &bytes))
+		return heap_no_memory();
+	if (bytes > QR_SIZE_MAX) {
+		void *large = large_alloc(bytes, 0, true);
+		return large != NULL ? large : heap_no_memory();
+	}
+	void *block = qr_heap_malloc_fast(bytes);
+	return block != NULL ? memset(block, 0, bytes) : NULL;
+}
+
+void *
+qr_heap_aligned_alloc(size_t align, size_t size)
+{
+	if (!qr_is_pow2(align)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	unsigned size_class = QR_SIZE_CLASSES;
+	if (align <= QR_PAGE_SIZE)
+		size_class = qr_size_class_aligned(size, align);
+	void *block;
+	if (size_class < QR_SIZE_CLASSES) {
+		block = small_alloc(size_class);
+	} else {
+		unsigned order = qr_order_of(align);
+		order = order > QR_PAGE_SHIFT ? order - QR_PAGE_SHIFT : 0;
+		block = large_alloc(size, order, false);
+	}
+	return block != NULL ? block : heap_no_memory();
+}
+
+/* --- free --- */
+
+static void
+free_span_block(void *block, uint32_t tag)
+{
+	struct qr_heap_thread *thread = qr_heap_self;
+	if (qr_tag_owner(tag) != thread->number) {
+		qr_heap_free_remote(thread, block, tag);
+		return;
+	}
+	/* Mine, but not in the first window. */
+	struct qr_heap_list *list = &thread->list[qr_tag_class(tag)];
+	*(void **)block = list->head;
+	list->head = block;
+	if (--list->room < 0)
+		qr_heap_overflow(thread, qr_tag_class(tag));
+}
+
+QR_NOINLINE void
+qr_heap_free_slow(void *block)
+{
+	struct qr_heap_place place;
+	if (block == NULL)
+		return;
+	if (!qr_heap_place_of(&qr_heap_process, block, &place))
+		qr_heap_report_foreign("free", block);
+	uint32_t tag = qr_heap_tag(place.word);
+	if (qr_tag_is_span(tag))
+		free_span_block(block, tag);
+	else if (tag == QR_HEAP_KIND_LARGE &&
+		 ((uintptr_t)block & (QR_PAGE_SIZE - 1)) == 0)
+		qr_heap_large_free(&qr_heap_process, &place);
+	else
+		qr_heap_report_foreign("free", block);
+}
+
+void
+qr_heap_free(void *block)
+{
+	qr_heap_free_fast(block);
+}
+
+/* --- sizes --- */
+
+/* Bytes of the block that place is the start of, 0 if it is of none. */
+static size_t
+place_bytes(const struct qr_heap_place *place)
+{
+	uint32_t tag = qr_heap_tag(place->word);
+	if (qr_tag_is_span(tag))
+		return qr_size_of_class(qr_tag_class(tag));
+	if (tag == QR_HEAP_KIND_LARGE)
+		return (size_t)place->word->value << QR_PAGE_SHIFT;
+	return 0;
+}
+
+size_t
+qr_heap_usable_size(const void *block)
+{
+	struct qr_heap_place place;
+	if (block == NULL || !qr_heap_place_of(&qr_heap_process, block, &place))
+		return 0;
+	return place_bytes(&place);
+}
+
+static void *
+realloc_move(void *block, size_t have, size_t size)
+{
+	void *moved = qr_heap_malloc_fast(size);
+	if (moved == NULL)
+		return NULL;
+	memcpy(moved, block, qr_min(have, size));
+	qr_heap_free_fast(block);
+	return moved;
+}
+
+void *
+qr_heap_realloc(void *block, size_t size)
+{
+	if (block == NULL)
+		return qr_heap_malloc_fast(size);
+	if (size == 0) {
+		qr_heap_free_fast(block);
+		return NULL;
+	}
+	if (size > PTRDIFF_MAX)
+		return heap_no_memory();
+	struct qr_heap_place place;
+	bool known = qr_heap_place_of(&qr_heap_process, block, &place);
+	size_t have = known ? place_bytes(&place) : 0;
+	if (have == 0)
+		qr_heap_report_foreign("realloc", block);
+	if (have > QR_SIZE_MAX && size > QR_SIZE_MAX) {
+		if (qr_heap_large_resize(&qr_heap_process, &place, size))
+			return block;
+	} else if (size <= have && size >= have / REALLOC_KEEP_PART) {
+		return block;
+	}
+	return realloc_move(block, have, size);
+}
+
+/* --- the whole --- */
+
+size_t
+qr_heap_trim(size_t keep_bytes)
+{
+	struct qr_heap *heap = &qr_heap_process;
+	if (qr_heap_start(heap) != 0)
+		return 0;
+	/* Relaxed: two looks at a statistic. */
+	size_t before =
+	    atomic_load_explicit(&heap->purged, memory_order_relaxed);
+	if (qr_heap_self != &qr_heap_thread_none)
+		qr_heap_thread_flush(qr_heap_self);
+	qr_heap_purge_to(heap, keep_bytes >> QR_PAGE_SHIFT);
+	size_t after =
+	    atomic_load_explicit(&heap->purged, memory_order_relaxed);
+	return (after - before) << QR_PAGE_SHIFT;
+}
+
+int
+qr_heap_set_page_source(const struct qr_page_source *source)
+{
+	struct qr_heap *heap = &qr_heap_process;
+	int err = -QR_EBUSY;
+	qr_heap_lock(heap, QR_HEAP_LOCK_THREADS);
+	if (heap->region[0] == NULL) {
+		heap->source = source;
+		err = 0;
+	}
+	qr_heap_unlock(heap, QR_HEAP_LOCK_THREADS);
+	return err;
+}

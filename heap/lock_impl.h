@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * heap/lock_impl.h: the heap's mutex, which needs no port and no libc that
+ * allocates, and the lock order of the heap.
+ *
+ * A holder can not be cancelled asynchronously until it releases, so that a
+ * dead thread never holds a lock.
+ */
+#ifndef QR_HEAP_LOCK_IMPL_H
+#define QR_HEAP_LOCK_IMPL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Lowest first: who holds one takes only later ones. fork takes all of them,
+ * in this order.
+ */
+enum qr_heap_rank {
+	QR_HEAP_LOCK_THREADS,  /* ids, parked thread caches, the heap's start */
+	QR_HEAP_LOCK_SHARED,   /* the thread cache of threads without one */
+	QR_HEAP_LOCK_PURGE,    /* there is one purger at a time */
+	QR_HEAP_LOCK_DETACHED, /* spans without an owner */
+	QR_HEAP_LOCK_RUNS,     /* page runs, span headers, the page map */
+	QR_HEAP_LOCKS,
+};
+
+/* All zero: free. */
+struct qr_heap_lock {
+	_Atomic(uint32_t) word;      /* 0 free, 1 held, 2 held and waited for */
+	int cancel_state;            /* (l) the holder's, to be put back */
+	_Atomic(const void *) owner; /* an address in the holder's TLS */
+};
+
+void qr_heap_lock_acquire(struct qr_heap_lock *lock);
+bool qr_heap_lock_try_acquire(struct qr_heap_lock *lock);
+void qr_heap_lock_release(struct qr_heap_lock *lock);
+
+/* Whether this thread holds the lock. */
+bool qr_heap_lock_is_mine(const struct qr_heap_lock *lock);
+
+#endif

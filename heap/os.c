@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * heap/os.c: what the heap asks of Linux and libc: pages, the time, and not
+ * to be cancelled. Nothing here allocates or changes errno.
+ *
+ * Reservations are PROT_NONE, so they count against RLIMIT_AS only; a commit
+ * makes a part writable and is what the kernel's overcommit accounting sees.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "heap_impl.h"
+
+/* Of a limited address space one reservation takes at most this part. */
+#define OS_SPACE_PART 4u
+
+static void *
+os_map(size_t bytes)
+{
+	void *start =
+	    mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return start == MAP_FAILED ? NULL : start;
+}
+
+/* Maps more than is needed and cuts both ends off. */
+static void *
+os_map_aligned(size_t bytes, size_t align)
+{
+	char *start = os_map(bytes);
+	if (start == NULL || ((uintptr_t)start & (align - 1)) == 0)
+		return start;
+	munmap(start, bytes);
+	if (bytes + align < bytes)
+		return NULL;
+	start = os_map(bytes + align);
+	if (start == NULL)
+		return NULL;
+	size_t before = -(uintptr_t)start & (align - 1);
+	if (before != 0)
+		munmap(start, before);
+	if (before != align)
+		munmap(start + before + bytes, align - before);
+	return start + before;
+}
+
+static int
+os_reserve(void *ctx, size_t bytes, size_t align, void **start)
+{
+	(void)ctx;
+	int saved = errno;
+	void *found = os_map_aligned(bytes, align != 0 ? align : 1);
+	errno = saved;
+	if (found == NULL)
+		return -QR_ENOMEM;
+	*start = found;
+	return 0;
+}
+
+static int
+os_commit(void *ctx, void *start, size_t bytes)
+{
+	(void)ctx;
+	int saved = errno;
+	int err = mprotect(start, bytes, PROT_READ | PROT_WRITE);
+	errno = saved;
+	return err == 0 ? 0 : -QR_ENOMEM;
+}
+
+static int
+os_decommit(void *ctx, void *start, size_t bytes)
+{
+	(void)ctx;
+	int saved = errno;
+	/* DONTNEED, not FREE: the resident size is to be true. */
+	int err = madvise(start, bytes, MADV_DONTNEED);
+	int cause = errno;
+	errno = saved;
+	return err == 0 ? 0 : -cause;
+}
+
+static void
+os_release(void *ctx, void *start, size_t bytes)
+{
+	(void)ctx;
+	int saved = errno;
+	munmap(start, bytes);
+	errno = saved;
+}
+
+static const struct qr_page_source_ops os_ops = {
+	.reserve = os_reserve,
+	.commit = os_commit,
+	.decommit = os_decommit,
+	.release = os_release,
+};
+
+/* Filled at the first call, by whoever comes first, always alike. */
+static struct qr_page_source os_source = { .ops = &os_ops };
+
+const struct qr_page_source *
+qr_page_source_os(void)
+{
+	int saved = errno;
+	struct rlimit limit;
+	size_t most = 0;
+	if (getrlimit(RLIMIT_AS, &limit) == 0 &&
+	    limit.rlim_cur != RLIM_INFINITY)
+		most = (size_t)limit.rlim_cur / OS_SPACE_PART;
+	long page = sysconf(_SC_PAGESIZE);
+	errno = saved;
+	os_source.grain_bytes = page > 0 ? (size_t)page : QR_PAGE_SIZE;
+	os_source.reserve_bytes_max = most;
+	return &os_source;
+}
+
+uint64_t
+qr_heap_clock(void)
+{
+	struct timespec now;
+	if (clock_gettime(CLOCK_MONOTONIC_COARSE, &now) != 0)
+		return 0;
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+int
+qr_heap_cancel_off(void)
+{
+	int state = PTHREAD_CANCEL_ENABLE;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	return state;
+}
+
+void
+qr_heap_cancel_restore(int state)
+{
+	if (state != PTHREAD_CANCEL_DISABLE)
+		pthread_setcancelstate(state, NULL);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * heap/pagemap_impl.h: tags and how they are read: on every free, so inline.
+ */
+#ifndef QR_HEAP_PAGEMAP_IMPL_H
+#define QR_HEAP_PAGEMAP_IMPL_H
+
+#include "heap_impl.h"
+
+static inline uint32_t
+qr_tag_span(uint32_t owner, unsigned size_class)
+{
+	return owner << QR_HEAP_TAG_OWNER | (uint32_t)size_class
+						<< QR_HEAP_TAG_CLASS;
+}
+
+static inline uint32_t
+qr_tag_owner(uint32_t tag)
+{
+	return tag >> QR_HEAP_TAG_OWNER;
+}
+
+static inline unsigned
+qr_tag_class(uint32_t tag)
+{
+	return tag >> QR_HEAP_TAG_CLASS & 0xffu;
+}
+
+static inline bool
+qr_tag_is_span(uint32_t tag)
+{
+	return qr_tag_owner(tag) != QR_HEAP_ID_NONE;
+}
+
+/*
+ * Relaxed: a tag that says "mine" was written by this thread and only it can
+ * change that; one that says anything else is looked at again under a lock,
+ * or by the thread that the block is sent to.
+ */
+static inline uint32_t
+qr_heap_tag(const struct qr_heap_word *word)
+{
+	return atomic_load_explicit(&word->tag, memory_order_relaxed);
+}
+
+static inline void
+qr_heap_set_word(struct qr_heap_word *word, uint32_t tag, uint32_t value)
+{
+	word->value = value;
+	/* Relaxed: who frees a block got it from this thread somehow. */
+	atomic_store_explicit(&word->tag, tag, memory_order_relaxed);
+}
+
+#endif

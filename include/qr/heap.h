@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * qr/heap.h: Quire's malloc under names of its own.
+ *
+ * libquire.so and libquire.a also define malloc, free and their family and
+ * the C++ operators. Those and these work on one heap: a block of either may
+ * be given to either. All functions may be called from any thread; none is
+ * safe in a signal handler that interrupted one of them, as with any malloc.
+ */
+#ifndef QR_HEAP_H
+#define QR_HEAP_H
+
+#include <qr/page_source.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * A block of at least size bytes, aligned to 16 (to 8 if size is 8 or less).
+ * A size of 0 gives a block of its own. NULL and errno ENOMEM: no memory,
+ * or size is above PTRDIFF_MAX.
+ */
+QR_PUBLIC QR_MUST_CHECK void *qr_heap_malloc(size_t size);
+
+/* The same, filled with zeros. NULL also if count * size overflows. */
+QR_PUBLIC QR_MUST_CHECK void *qr_heap_calloc(size_t count, size_t size);
+
+/*
+ * A block with the first bytes of block, which is freed unless it is also
+ * the result. block may be NULL. A size of 0 frees block and returns NULL.
+ * NULL otherwise: block is still there.
+ */
+QR_PUBLIC QR_MUST_CHECK void *qr_heap_realloc(void *block, size_t size);
+
+/* As malloc, aligned to align. NULL and errno EINVAL: align is not a power
+ * of two. */
+QR_PUBLIC QR_MUST_CHECK void *qr_heap_aligned_alloc(size_t align, size_t size);
+
+/* Any thread may free any block. NULL is ignored; errno stays. What is no
+ * block of this heap ends the program with a report. */
+QR_PUBLIC void qr_heap_free(void *block);
+
+/* Bytes that may be used at block: what was asked for, rounded up. 0 for
+ * NULL and for what is no block of this heap. */
+QR_PUBLIC size_t qr_heap_usable_size(const void *block);
+
+/*
+ * Gives free memory back: what this thread has cached, and all free page
+ * runs but keep_bytes of them. Returns the bytes given back.
+ */
+QR_PUBLIC size_t qr_heap_trim(size_t keep_bytes);
+
+/*
+ * What the heap holds, in bytes unless named otherwise. Taken while other
+ * threads run, it is true of no single instant. Blocks that wait in a
+ * thread's cache or on their way to their owner count as used.
+ */
+struct qr_heap_stats {
+	size_t reserved_bytes; /* address space */
+	size_t metadata_bytes; /* the heap's own tables, as far as committed */
+	size_t held_bytes;     /* pages in spans, large blocks and threads */
+	size_t held_bytes_max; /* the most that ever was */
+	size_t small_bytes;    /* pages in spans of small blocks */
+	size_t small_used_bytes; /* small blocks in use, rounded up */
+	size_t large_bytes;      /* blocks that are page runs */
+	size_t large_blocks;     /* how many */
+	size_t dirty_bytes;      /* free pages that may still be resident */
+	size_t purged_bytes;     /* given back to the source so far, in sum */
+	size_t spans;            /* how many */
+	size_t spans_detached;   /* of these, how many have no owner */
+	size_t threads;          /* thread caches made so far */
+	size_t threads_parked;   /* of these, how many wait for a thread */
+};
+
+QR_PUBLIC void qr_heap_stats(struct qr_heap_stats *stats);
+
+/*
+ * Takes pages from source instead of from the operating system. Before the
+ * first allocation only, else -QR_EBUSY.
+ */
+QR_PUBLIC QR_MUST_CHECK int qr_heap_set_page_source(
+    const struct qr_page_source *source);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
