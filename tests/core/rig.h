@@ -22,13 +22,10 @@ struct rig {
 };
 
 static inline void
-rig_start(struct rig *rig, uint64_t ram_bytes, unsigned cpus, unsigned flags)
+rig_start_sim(struct rig *rig, const struct sim_config *config)
 {
-	const struct sim_config config = { .ram_bytes = ram_bytes,
-		.cpus = cpus,
-		.flags = flags };
 	const struct qr_frame_config frame_config = { .min_free_pages = 1 };
-	rig->sim = sim_create(&config);
+	rig->sim = sim_create(config);
 	if (rig->sim == NULL)
 		abort();
 	rig->port = sim_port(rig->sim);
@@ -38,6 +35,15 @@ rig_start(struct rig *rig, uint64_t ram_bytes, unsigned cpus, unsigned flags)
 		abort();
 	rig->hoard = NULL;
 	rig->hoarded = 0;
+}
+
+static inline void
+rig_start(struct rig *rig, uint64_t ram_bytes, unsigned cpus, unsigned flags)
+{
+	const struct sim_config config = { .ram_bytes = ram_bytes,
+		.cpus = cpus,
+		.flags = flags };
+	rig_start_sim(rig, &config);
 }
 
 /* The frame layer has no end: it goes with its machine. */
