@@ -206,6 +206,15 @@ out:
 	return count;
 }
 
+static void
+cluster_trim(struct qr_swap *swap, uint64_t first)
+{
+	uint64_t size = device_size(swap);
+	if (first < size)
+		swap->port->ops->swap_trim(swap->port->ctx, first,
+		    qr_min(AREA_CLUSTER, size - first));
+}
+
 /*
  * Marks a page as free. A cluster that thereby becomes free is
  * first taken as a whole, so that nobody gets a page of it, and the device
@@ -226,8 +235,7 @@ qr_swap_area_give(struct qr_swap *swap, uint64_t page)
 	if (taken == bits) {
 		cluster_set(swap, first, ~bits, true);
 		qr_lock_release(swap->port, &area->lock);
-		swap->port->ops->swap_trim(swap->port->ctx, first,
-		    AREA_CLUSTER);
+		cluster_trim(swap, first);
 		qr_lock_acquire(swap->port, &area->lock);
 		bits = CLUSTER_ALL;
 	}
