@@ -214,17 +214,16 @@ qr_spaces_init(struct qr_spaces *spaces, struct qr_frames *frames,
 	const struct qr_geometry *geometry = spaces_geometry(config->levels);
 	if (geometry == NULL)
 		return -QR_EINVAL;
-	*spaces = (struct qr_spaces){
-		.port = qr_frame_port(frames),
-		.frames = frames,
-		.slabs = slabs,
-		.swap = swap,
-		.geometry = geometry,
-		.overcommit = config->overcommit,
-		.commit_pages_max = config->commit_pages_max,
-		.user_pages_max = config->user_pages_max,
-		.fault_around = spaces_fault_around(config->fault_around),
-	};
+	__builtin_memset(spaces, 0, sizeof(*spaces));
+	spaces->port = qr_frame_port(frames);
+	spaces->frames = frames;
+	spaces->slabs = slabs;
+	spaces->swap = swap;
+	spaces->geometry = geometry;
+	spaces->overcommit = config->overcommit;
+	spaces->commit_pages_max = config->commit_pages_max;
+	spaces->user_pages_max = config->user_pages_max;
+	spaces->fault_around = spaces_fault_around(config->fault_around);
 	qr_lock_init(&spaces->list_lock, QR_RANK_MACHINE);
 	qr_list_init(&spaces->list);
 	qr_lock_init(&spaces->page_lock, QR_RANK_LRU);
