@@ -91,8 +91,8 @@ qr_carve_init(struct qr_slab_cache *cache, struct qr_slabs *slabs,
 	cache->reclaimable = config->reclaimable;
 	cache->size_bytes = (uint32_t)config->size_bytes;
 	carve_stride(cache, align);
-	/* Exact for offsets below 2^15, the largest slab: the error is below
-	 * offset * stride / 2^32. */
+	/* Exact inside a slab: an index is off by less than offset / 2^32,
+	 * which is below 2^-17 and thus below 1 / stride. */
 	cache->stride_inverse =
 	    (uint32_t)qr_div_round_up((uint64_t)1 << 32, cache->stride);
 	cache->order = carve_order(cache->stride);

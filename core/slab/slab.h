@@ -18,7 +18,8 @@ struct qr_slab_config {
 	void (*construct)(void *object); /* once, when its slab is made and
 					    with no lock held; an object is
 					    freed in that state. NULL: none */
-	bool reclaimable;                /* its owner can shrink it */
+	bool reclaimable;                /* its owner can shrink it; for the
+					    statistics */
 };
 
 struct qr_slab_stat {
