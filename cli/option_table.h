@@ -15,7 +15,7 @@
 
 #include "port/linux/config.h"
 
-#define POLICY_NAMES "auto|fifo|clock|lru|s3fifo"
+#define POLICY_NAMES "auto|fifo|clock|lru|s3fifo|sieve"
 
 /* clang-format off */
 #define OPTION_TABLE(X)                                                       \

@@ -9,7 +9,8 @@ folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT
 failed=0
 unset QUIRE_SWAP_DIR QUIRE_RUN LD_PRELOAD NO_COLOR COLUMNS
-export HOME="$folder/home" XDG_STATE_HOME="$folder/state" LC_ALL=C TERM=xterm
+ASAN_OPTIONS=verify_asan_link_order=0
+export ASAN_OPTIONS HOME="$folder/home" XDG_STATE_HOME="$folder/state" LC_ALL=C TERM=xterm
 
 # try CODE PATTERN ARGUMENT...: quire ends with CODE, its output, both streams,
 # matches PATTERN.
@@ -78,6 +79,15 @@ try 125 'auto|lz4|zstd' run -m 64M --codec=gzip true
 try 125 'pool without --memory' run --pool=inside true
 try 125 'cannot hold the swap file' run -m 64M --swap /nowhere true
 try 125 'cannot write' run -m 64M --json /nowhere/x true
+
+# Every policy that the core has can be named.
+source=$(cd "$(dirname "$0")/../.." && pwd)
+# One word a name.
+# shellcheck disable=SC2013
+for policy in $(sed -n 's/^.*\.name = "\(.*\)",$/\1/p' \
+	"$source"/core/reclaim/*.c); do
+	try 125 'no command' run -m 64M --policy="$policy"
+done
 
 # Programs that are not there, or cannot be executed.
 try 127 'no such command' run -m 64M no-such-command

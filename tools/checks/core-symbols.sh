@@ -4,6 +4,10 @@
 # are empty) and asks for nothing but memcpy, memset, memmove, memcmp and
 # qr_port_*.
 set -u
+if ! [ -r "${1-}" ]; then
+	echo "core-symbols: cannot read '${1-}'" >&2
+	exit 1
+fi
 library=${1:?usage: core-symbols.sh libquire-core.a}
 status=0
 

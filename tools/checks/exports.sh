@@ -3,6 +3,10 @@
 # exports.sh LIBRARY.so: exports every name of tools/interposed.txt, and beyond
 # that only what the public headers declare with QR_PUBLIC.
 set -u
+if ! [ -r "${1-}" ]; then
+	echo "exports: cannot read '${1-}'" >&2
+	exit 1
+fi
 library=${1:?usage: exports.sh LIBRARY.so}
 cd "$(dirname "$0")/../.." || exit 1
 folder=$(mktemp -d) || exit 1
