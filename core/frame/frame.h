@@ -40,7 +40,7 @@ enum qr_page_kind {
 #define QR_PAGE_LRU_MASK   0x0fu /* which list of the policy, 0: none */
 #define QR_PAGE_REFERENCED 0x10u /* touched since the policy last looked */
 #define QR_PAGE_SHARED     0x20u /* u.user.mapping is a chain of mappings */
-#define QR_PAGE_REFAULT    0x40u /* came back soon after it was evicted */
+#define QR_PAGE_ASLEEP     0x40u /* put to sleep, no touch seen since */
 #define QR_PAGE_HOME       0x80u /* bytes in the direct map may be live */
 
 /*

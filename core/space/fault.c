@@ -242,8 +242,12 @@ qr_touch_oom(struct qr_space *space, qr_vaddr_t address)
 		.stored_pages = swap.slots,
 		.swap_pages = swap.device_pages,
 		.swap_free = swap.device_pages - swap.on_device,
-		.error = -QR_ENOMEM,
+		/* Relaxed: a detail of a report. */
+		.error = atomic_load_explicit(&spaces->last_error,
+		    memory_order_relaxed),
 	};
+	if (report.error == 0)
+		report.error = -QR_ENOMEM;
 	fault_count(&spaces->count.oom, 1);
 	return port->ops->oom(port->ctx, space->mm, &report);
 }

@@ -50,6 +50,7 @@ struct qr_spaces {
 	uint64_t evictions; /* (page_lock) clock of refault distance */
 	_Atomic(uint64_t) commit_pages;
 	_Atomic(uint64_t) user_pages;  /* frames that hold mapped pages */
+	_Atomic(int) last_error;       /* reclaim's last refusal by swap */
 	enum qr_overcommit overcommit; /* (c) */
 	uint64_t commit_pages_max;     /* (c) */
 	uint64_t user_pages_max;       /* (c) 0: none */
