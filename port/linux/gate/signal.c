@@ -290,10 +290,13 @@ held_interrupt(struct qr_thread *thread, struct gate_context *context,
 
 /* --- where the kernel brings them --- */
 
+/* The record's base is no part of it: a stack of the program's may end there,
+ * and be empty. */
 static bool
 is_own_stack(const struct qr_thread *thread, uintptr_t sp)
 {
-	return sp - (uintptr_t)thread < QR_THREAD_SIZE;
+	return sp > qr_thread_stack_start(thread) &&
+	       sp < qr_thread_stack_end(thread);
 }
 
 /* A signal that Quire has no part in. It was sent, or is the program's own

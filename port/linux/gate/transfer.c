@@ -17,6 +17,12 @@
 
 #include "plan.h"
 
+/* The kernel transfers no more at once (its MAX_RW_COUNT), bytes. */
+#define TOTAL_SIZE_MAX ((size_t)0x7ffff000)
+
+/* Ranges as long as this can't lie in the address space, bytes. */
+#define SIZE_ABSURD ((size_t)1 << 46)
+
 /* Below this a piece does not get smaller for want of memory. */
 #define PIECE_SIZE_MIN QR_PAGE_SIZE
 
@@ -72,6 +78,12 @@ file_is_cuttable(int fd, bool *regular)
 
 /* --- pieces --- */
 
+static size_t
+size_min(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
 /* The program's vector n; an empty one where it can't be read. */
 static struct gate_vector
 vector_get(const struct qr_gate_thread *gate_thread, size_t n)
@@ -109,7 +121,8 @@ piece_gather(struct qr_thread *thread)
 {
 	struct gate_transfer *transfer = &thread->gate->transfer;
 	unsigned access = transfer_access(&thread->gate->call);
-	size_t left = pager_pin_limit();
+	size_t left =
+	    size_min(pager_pin_limit(), TOTAL_SIZE_MAX - transfer->total);
 	size_t offset = transfer->offset;
 	size_t count = 0;
 
@@ -121,12 +134,12 @@ piece_gather(struct qr_thread *thread)
 		struct gate_vector from = vector_get(thread->gate, n);
 		uintptr_t base = from.base + offset;
 		size_t want = from.size_bytes - offset;
-		size_t some = want < left ? want : left;
+		size_t some = size_min(want, left);
 		size_t got = piece_pin(thread, base, some, access);
 		if (got == 0 && some != 0 && count != 0)
 			break;
 		if (got == 0)
-			got = some < PIECE_SIZE_MIN ? some : PIECE_SIZE_MIN;
+			got = size_min(some, PIECE_SIZE_MIN);
 		transfer->piece_vector[count++] =
 		    (struct gate_vector){ base, got };
 		transfer->piece += got;
@@ -166,6 +179,8 @@ transfer_advance(struct qr_gate_thread *gate_thread, size_t bytes)
 	struct gate_transfer *transfer = &gate_thread->transfer;
 	transfer->total += bytes;
 	transfer->offset += bytes;
+	if (transfer->total == TOTAL_SIZE_MAX)
+		return true;
 	while (transfer->vector_next < transfer->vector_count) {
 		struct gate_vector vector =
 		    vector_get(gate_thread, transfer->vector_next);
@@ -241,7 +256,7 @@ plan_transfer(struct qr_thread *thread, struct gate_context *context,
 {
 	(void)context;
 	size_t size = (size_t)call->args[2];
-	if (!gate.config.pins || size > SIZE_MAX / 2)
+	if (!gate.config.pins || size > SIZE_ABSURD)
 		return GATE_ISSUE;
 	if (size > pager_pin_limit() || pin(thread, (uintptr_t)call->args[1],
 					    size, transfer_access(call)) != 0)

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cases_thread.c: threads, cancellation, futexes, signals between threads.
+ */
+#define _GNU_SOURCE
+#include "case.h"
+
+#include <linux/futex.h>
+#include <linux/sched.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+static volatile sig_atomic_t hits;
+static int pipes[2];
+static _Thread_local int local = 5;
+
+static void
+count(int signal)
+{
+	(void)signal;
+	hits++;
+}
+
+static void *
+add_one(void *arg)
+{
+	local++;
+	return (char *)arg + local - 5;
+}
+
+static int
+create_join(void)
+{
+	long sum = 0;
+	for (long i = 0; i < 1000; i++) {
+		pthread_t thread;
+		void *result;
+		if (pthread_create(&thread, NULL, add_one, (void *)i) != 0)
+			return 1;
+		pthread_join(thread, &result);
+		sum += (long)result;
+	}
+	printf("%ld\n", sum);
+	return 0;
+}
+
+static int
+create_many(void)
+{
+	pthread_t threads[100];
+	pthread_attr_t attr;
+	long sum = 0;
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 65536);
+	for (int round = 0; round < 5; round++) {
+		for (long i = 0; i < 100; i++)
+			pthread_create(&threads[i], &attr, add_one, (void *)i);
+		for (long i = 0; i < 100; i++) {
+			void *result;
+			pthread_join(threads[i], &result);
+			sum += (long)result;
+		}
+	}
+	printf("%ld\n", sum);
+	return 0;
+}
+
+static void
+cleaned(void *arg)
+{
+	printf("cleaned %s\n", (const char *)arg);
+}
+
+static void *
+blocked_reader(void *arg)
+{
+	char c;
+	pthread_cleanup_push(cleaned, arg);
+	if (strcmp(arg, "asynchronous") == 0) {
+		int old;
+		pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &old);
+		for (;;)
+			__asm__ volatile("pause");
+	}
+	if (read(pipes[0], &c, 1) != 1)
+		perror("read");
+	pthread_cleanup_pop(0);
+	return NULL;
+}
+
+static void
+cancel_one(const char *how, long wait_ms)
+{
+	pthread_t thread;
+	void *result;
+	pthread_create(&thread, NULL, blocked_reader, (void *)(uintptr_t)how);
+	sleep_ms(wait_ms);
+	pthread_cancel(thread);
+	pthread_join(thread, &result);
+	printf("%s: canceled %d\n", how, result == PTHREAD_CANCELED);
+}
+
+static int
+cancel(void)
+{
+	show("pipe", pipe(pipes));
+	cancel_one("deferred", 20);
+	cancel_one("asynchronous", 20);
+	for (int i = 0; i < 20; i++) {
+		cancel_one("deferred", 0);
+		cancel_one("asynchronous", 0);
+	}
+	return 0;
+}
+
+static int futex_word;
+
+static void *
+futex_waiter(void *arg)
+{
+	(void)arg;
+	long result =
+	    syscall(SYS_futex, &futex_word, FUTEX_WAIT_PRIVATE, 0, NULL);
+	printf("%ld %d\n", result, errno == EINTR);
+	return NULL;
+}
+
+static int
+futex_signal(void)
+{
+	pthread_t thread;
+	handle(SIGUSR1, count, 0, 0);
+	pthread_create(&thread, NULL, futex_waiter, NULL);
+	sleep_ms(20);
+	pthread_kill(thread, SIGUSR1);
+	pthread_join(thread, NULL);
+	handle(SIGUSR1, count, SA_RESTART, 0);
+	pthread_create(&thread, NULL, futex_waiter, NULL);
+	sleep_ms(20);
+	pthread_kill(thread, SIGUSR1);
+	sleep_ms(20);
+	printf("hits %d\n", (int)hits);
+	futex_word = 1;
+	syscall(SYS_futex, &futex_word, FUTEX_WAKE_PRIVATE, 1);
+	pthread_join(thread, NULL);
+	return 0;
+}
+
+static volatile bool stop;
+
+static void *
+signalled(void *arg)
+{
+	unsigned long *sum = arg;
+	while (!stop) {
+		if (getppid() == 0)
+			break;
+		(*sum)++;
+	}
+	return NULL;
+}
+
+/* Threads that make calls under a rain of signals. */
+static int
+storm(void)
+{
+	pthread_t threads[3];
+	unsigned long sums[3] = { 0 };
+	handle(SIGUSR1, count, SA_RESTART, 0);
+	for (int i = 0; i < 3; i++)
+		pthread_create(&threads[i], NULL, signalled, &sums[i]);
+	for (int i = 0; i < 3000; i++)
+		pthread_kill(threads[i % 3], SIGUSR1);
+	stop = true;
+	for (int i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	printf("hits %d\n", hits > 0);
+	return 0;
+}
+
+static void *
+forker(void *arg)
+{
+	int status;
+	(void)arg;
+	for (int i = 0; i < 20; i++) {
+		pid_t pid = fork();
+		if (pid == 0) {
+			pthread_t thread;
+			void *result;
+			pthread_create(&thread, NULL, add_one, (void *)1);
+			pthread_join(thread, &result);
+			_exit((int)(long)result);
+		}
+		waitpid(pid, &status, 0);
+		hits += WEXITSTATUS(status);
+	}
+	return NULL;
+}
+
+static int
+fork_from_thread(void)
+{
+	pthread_t threads[2];
+	unsigned long sum = 0;
+	pthread_create(&threads[0], NULL, signalled, &sum);
+	pthread_create(&threads[1], NULL, forker, NULL);
+	pthread_join(threads[1], NULL);
+	stop = true;
+	pthread_join(threads[0], NULL);
+	printf("hits %d\n", (int)hits);
+	return 0;
+}
+
+static void *
+leave_later(void *arg)
+{
+	sleep_ms(30);
+	printf("last one\n");
+	fflush(stdout);
+	(void)arg;
+	return NULL;
+}
+
+static int
+main_exits_first(void)
+{
+	pthread_t thread;
+	pthread_create(&thread, NULL, leave_later, NULL);
+	pthread_exit(NULL);
+}
+
+/* clone and clone3 without libc's help: a process that shares memory. */
+static int shared_value;
+
+static int
+clone_child(void *arg)
+{
+	shared_value += *(int *)arg;
+	return 21;
+}
+
+static int
+raw_clone(void)
+{
+	int add = 4;
+	int status;
+	char *stack = mmap(NULL, 65536, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pid_t pid = clone(clone_child, stack + 65536, CLONE_VM | SIGCHLD, &add);
+	waitpid(pid, &status, 0);
+	printf("vm: %d, exit %d\n", shared_value, WEXITSTATUS(status));
+	pid = clone(clone_child, stack + 65536, SIGCHLD, &add);
+	waitpid(pid, &status, 0);
+	printf("no vm: %d, exit %d\n", shared_value, WEXITSTATUS(status));
+	struct clone_args args = { .exit_signal = SIGCHLD };
+	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (pid == 0)
+		_exit(22);
+	waitpid(pid, &status, 0);
+	printf("clone3: exit %d\n", WEXITSTATUS(status));
+	show("clone3, bad size", syscall(SYS_clone3, &args, 8));
+	show("clone3, bad address", syscall(SYS_clone3, nowhere, 64));
+	args.flags = CLONE_THREAD;
+	show("clone3, bad flags", syscall(SYS_clone3, &args, sizeof(args)));
+	show("clone, bad flags",
+	    syscall(SYS_clone, CLONE_SIGHAND | CLONE_THREAD, stack + 4096));
+	show("clone, vm, bad flags",
+	    syscall(SYS_clone, CLONE_VM | CLONE_THREAD, stack + 4096));
+	return 0;
+}
+
+const struct test_case thread_cases[] = {
+	{ "create_join", create_join },
+	{ "create_many", create_many },
+	{ "cancel", cancel },
+	{ "futex_signal", futex_signal },
+	{ "storm", storm },
+	{ "fork_from_thread", fork_from_thread },
+	{ "main_exits_first", main_exits_first },
+	{ "raw_clone", raw_clone },
+	{ 0 },
+};
