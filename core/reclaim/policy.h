@@ -9,14 +9,20 @@
 
 #include "../frame/frame.h"
 
-/* A list of pages linked by pfn, newest first; (QR_RANK_LRU). */
+/* Pages linked by pfn: next leads to the next older page, prev to the next
+ * newer; (QR_RANK_LRU). */
 struct qr_page_list {
-	uint32_t head; /* newest, QR_PFN_NIL: empty */
+	uint32_t head; /* newest; QR_PFN_NIL: the list is empty */
 	uint32_t tail; /* oldest */
 	uint64_t count;
 };
 
 #define QR_POLICY_LISTS 4u
+
+/* Pages that one pick passes over because they were touched. Then it takes
+ * the next one as it is: a pick holds the page lock, and where so many pages
+ * in a row are in use there is little to choose from. */
+#define QR_LRU_LOOKS_MAX 256u
 
 struct qr_policy;
 
@@ -25,11 +31,11 @@ struct qr_lru {
 	const struct qr_policy *policy; /* (c) */
 	struct qr_frames *frames;       /* (c) */
 	struct qr_page_list lists[QR_POLICY_LISTS];
-	uint64_t clock; /* evictions so far: the unit of refault distance */
-	uint32_t hand;  /* a page a policy wants to go on from */
+	uint32_t hand;      /* a page that the policy wants to go on from */
+	uint32_t looks_max; /* (c) QR_LRU_LOOKS_MAX */
 	/* Tests and clears the page's young mark, however the port keeps it. */
-	bool (*test_young)(void *ctx, struct qr_page *page);
-	void *ctx;
+	bool (*test_young)(void *ctx, struct qr_page *page); /* (c) */
+	void *ctx;                                           /* (c) */
 };
 
 struct qr_policy {
@@ -44,24 +50,59 @@ struct qr_policy {
 	/* A touch was seen (a fault on a page that is in). */
 	void (*accessed)(struct qr_lru *lru, struct qr_page *page);
 
-	/* Takes the next victim off the lists; NULL: there is none. Looks at
-	 * a bounded number of pages: every one of them twice at most. */
+	/* Takes the next victim off the lists; NULL: they are empty. Passes
+	 * over looks_max pages at most. */
 	struct qr_page *(*pick)(struct qr_lru *lru);
 
-	/* The page leaves for another reason, or was picked and must stay. */
+	/* The page leaves for another reason. */
 	void (*remove)(struct qr_lru *lru, struct qr_page *page);
+
+	/* The page was picked and must stay. */
 	void (*put_back)(struct qr_lru *lru, struct qr_page *page);
 };
 
-/* All policies, ended by NULL; and one by name, or NULL. */
+/* All policies, the default first, ended by NULL; and one by name, NULL for
+ * the default. NULL: there is none of that name. */
 extern const struct qr_policy *const qr_policies[];
 const struct qr_policy *qr_policy_find(const char *name);
 
-void qr_page_list_push(struct qr_lru *lru, unsigned list, struct qr_page *page);
-void qr_page_list_remove(struct qr_lru *lru, struct qr_page *page);
+extern const struct qr_policy qr_policy_fifo;
+extern const struct qr_policy qr_policy_clock;
+extern const struct qr_policy qr_policy_lru;
+extern const struct qr_policy qr_policy_sieve;
+extern const struct qr_policy qr_policy_s3fifo;
 
+/* test_young and ctx are the caller's to set. */
 void qr_lru_init(struct qr_lru *lru, const struct qr_policy *policy,
     struct qr_frames *frames);
+
+/* Pages on all lists. */
+uint64_t qr_lru_count(const struct qr_lru *lru);
+
 void qr_check_lru(const struct qr_lru *lru);
+
+/* --- for policies --- */
+
+/* Makes a page that is on no list the newest of one. */
+void qr_page_list_push(struct qr_lru *lru, unsigned list, struct qr_page *page);
+
+/* Takes the page off the list that it is on. */
+void qr_page_list_remove(struct qr_lru *lru, struct qr_page *page);
+
+/* Makes a page of any list the newest of this one. */
+void qr_page_list_move(struct qr_lru *lru, unsigned list, struct qr_page *page);
+
+/* The oldest page of a list, or NULL. */
+struct qr_page *qr_page_list_oldest(const struct qr_lru *lru, unsigned list);
+
+/* The next newer page of the same list, or NULL. */
+struct qr_page *qr_page_list_newer(const struct qr_lru *lru,
+    const struct qr_page *page);
+
+/* Whether the page was touched since this was asked last. */
+bool qr_lru_test_touched(struct qr_lru *lru, struct qr_page *page);
+
+/* Notes a touch for that; a policy's accessed(). */
+void qr_lru_note_touch(struct qr_lru *lru, struct qr_page *page);
 
 #endif

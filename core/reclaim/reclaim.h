@@ -9,18 +9,25 @@
 #include "../space/space.h"
 #include "policy.h"
 
+/* Keys: (c) constant after init, (a) atomic. */
 struct qr_reclaim {
-	const struct qr_port *port;   /* (c) */
-	struct qr_frames *frames;     /* (c) */
-	struct qr_slabs *slabs;       /* (c) */
-	struct qr_swap *swap;         /* (c) */
-	struct qr_spaces *spaces;     /* (c) */
-	struct qr_lru lru;            /* (spaces->page_lock) */
-	_Atomic(uint64_t) direct;     /* times a fault reclaimed */
+	uint32_t signature;
+	bool age_softly;            /* (c) */
+	const struct qr_port *port; /* (c) */
+	struct qr_frames *frames;   /* (c) */
+	struct qr_slabs *slabs;     /* (c) */
+	struct qr_swap *swap;       /* (c) */
+	struct qr_spaces *spaces;   /* (c) */
+	struct qr_lru lru;          /* (spaces->page_lock) */
+
+	_Atomic(uint32_t) evicting; /* (a) threads that hold victims */
+	_Atomic(uint32_t) waiting;  /* (a) threads that wait for them */
+	_Atomic(uint32_t) evicted;  /* (a) windows done; waited on */
+	_Atomic(uint32_t) woken;    /* (a) 1: wake_reclaim called, no balance
+				       since */
+	/* (a) events since the start */
+	_Atomic(uint64_t) direct;     /* times somebody had to reclaim */
 	_Atomic(uint64_t) background; /* rounds in the background */
-	_Atomic(uint32_t) waking;     /* 1: wake_reclaim called, no balance
-					    since */
-	_Atomic(int) last_error;      /* swap's last refusal */
 };
 
 /* Registers itself with frames and spaces. -QR_EINVAL: no such policy. */
@@ -29,12 +36,14 @@ QR_MUST_CHECK int qr_reclaim_init(struct qr_reclaim *reclaim,
     struct qr_spaces *spaces, const struct qr_machine_config *config);
 void qr_reclaim_fini(struct qr_reclaim *reclaim);
 
-/* Frees at least want frames if it can; returns how many it did. */
+/* Frees at least want frames of mapped pages if it can; returns how many it
+ * did. What they held may need frames of the pool. */
 size_t qr_reclaim_pages(struct qr_reclaim *reclaim, size_t want);
 
 /* A background round, see qr_machine_balance. */
 size_t qr_reclaim_balance(struct qr_reclaim *reclaim);
 
+/* Puts some of the pages to sleep that will be looked at next. */
 void qr_reclaim_age(struct qr_reclaim *reclaim);
 
 void qr_check_reclaim(struct qr_reclaim *reclaim, enum qr_check_depth depth);

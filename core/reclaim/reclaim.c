@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reclaim/reclaim.c: who gives frames back, when, and what happens when
+ * nobody can.
+ *
+ * 1. Purpose
+ *
+ * Memory is promised by space/ and handed out by frame/; neither knows what
+ * could go. This folder does: it keeps all pages that could be evicted in an
+ * order, takes the least useful ones, and has space/ move them out.
+ *
+ * 2. Terms
+ *
+ * A victim is a page that the policy has taken off its lists. A window is up
+ * to QR_EVICT_MAX victims that go through eviction at once. Direct reclaim is
+ * done by a thread that needs a frame itself; background reclaim by a thread
+ * of the port between the watermarks, so that direct reclaim stays rare.
+ *
+ *	frame/ ---ops.reclaim----> direct ----+
+ *	space/ ---ops.reclaim----> (limit) ---+--> windows --> policy: pick
+ *	port --qr_machine_balance-> balance --+        |
+ *	frame/ ---ops.low--> wake_reclaim             v
+ *	                                  qr_spaces_evict --> swap/
+ *	                                               |
+ *	                       page_stays: put_back <--+
+ *
+ * 3. States of a mapped page
+ *
+ *	in: page_in --> listed --pick--> victim --evicted--> free frame
+ *	                  ^                 |
+ *	                  +----page_stays---+
+ *
+ * A page that is locked in memory is on no list. A victim is on no list.
+ *
+ * 4. Invariants
+ *
+ * [reclaim.1] A list's links agree in both directions, its pages carry its
+ *	mark and hold mapped pages; its count is right.
+ * [reclaim.2] With nothing running, every mapped page that one entry maps and
+ *	that is not locked is on a list: see [space.9].
+ * [reclaim.3] A thread that finds no victim while others hold some waits for
+ *	one of them before it says that there is no memory.
+ *
+ * 5. Which policy
+ *
+ * Five are here, behind one interface (policy.h), each checked against a
+ * model of its own in tests/core/test_policy.c. bench/core/bench_policy.c
+ * drives them as the machine does: touches are seen as marks when a page's
+ * turn has come, not as calls.
+ *
+ * 6. No progress
+ *
+ * Reclaim must neither give up early, since somebody dies of it, nor go on
+ * for ever. One call passes over each listed page once at most: its budget is
+ * the number of listed pages when it begins. If that frees nothing, caches of
+ * objects are shrunk and the pool's oldest pages are sent to the device. If
+ * that frees nothing either, and no other thread is evicting, there is no
+ * memory, and frame/ says so to its caller. What swap/ answered last is kept
+ * in spaces->last_error for the port's report.
+ *
+ * A device that fails makes each store fail, so that one such call costs as
+ * many transfers as there are pages. That is paid once for each time that
+ * the port's oom() is asked.
+ *
+ * 7. Locks
+ *
+ * The lists and the policy's state belong to spaces->page_lock. A window is
+ * picked and claimed under one hold of it. Nothing else here is locked. A
+ * thread that waits ([reclaim.3]) may hold a space's lock shared and entries
+ * claimed; those it waits for never wait for either, see space.c, part 5.
+ *
+ * 8. Rejected
+ *
+ * Reclaim in proportion to the spaces' sizes: one order for all pages says
+ * the same with less. A victim's neighbours going along: fault-around brings
+ * neighbours in together, so they come to their turn together, and eviction
+ * sorts a window by address.
+ *
+ * 9. Reading
+ *
+ * policy.h and policy.c, then the policies from the shortest: fifo.c,
+ * clock.c, lru.c, sieve.c, s3fifo.c; this file; age.c.
+ */
+#include "reclaim_impl.h"
+
+/* Pages that a direct reclaim frees at least, so that the next faults need
+ * none: half a window. */
+#define DIRECT_BATCH (QR_EVICT_MAX / 2)
+
+/* But of a small memory not more than this share at once. */
+#define DIRECT_DIVISOR 16u
+
+/* Pages of the pool that are sent on in one go; one transfer's worth. */
+#define WRITE_BACK_BATCH 64u
+
+/* Goes of background write-back in a row that may free no frame: objects of
+ * a frame leave one by one. */
+#define WRITE_BACK_VAIN 8u
+
+/* Longest sleep for another thread's window: a device's slow answer. */
+#define EVICTED_WAIT_NS ((uint64_t)100 * 1000 * 1000)
+
+/* --- windows --- */
+
+static void
+reclaim_note_done(struct qr_reclaim *reclaim)
+{
+	const struct qr_port *port = reclaim->port;
+	/* Both seq_cst: either reclaim_wait sees the new number or this sees
+	 * the waiter. */
+	atomic_fetch_sub(&reclaim->evicting, 1);
+	atomic_fetch_add(&reclaim->evicted, 1);
+	if (atomic_load(&reclaim->waiting) != 0)
+		port->ops->wake(port->ctx, &reclaim->evicted, UINT32_MAX);
+}
+
+/* Evicts up to want pages at once; *picked is how many victims it had.
+ * Returns how many frames became free. */
+static size_t
+reclaim_window(struct qr_reclaim *reclaim, size_t want, size_t *picked)
+{
+	struct qr_spaces *spaces = reclaim->spaces;
+	struct qr_lru *lru = &reclaim->lru;
+	struct qr_page *victims[QR_EVICT_MAX];
+	size_t count = 0;
+	int error = 0;
+	want = qr_min(want, QR_EVICT_MAX);
+	/* Counted before the lists are looked at: who finds them empty
+	 * afterwards sees it. */
+	atomic_fetch_add(&reclaim->evicting, 1);
+	qr_lock_acquire(reclaim->port, &spaces->page_lock);
+	while (count < want) {
+		struct qr_page *page = lru->policy->pick(lru);
+		if (page == NULL)
+			break;
+		victims[count++] = page;
+	}
+	size_t freed = qr_spaces_evict(spaces, victims, count, &error);
+	/* Relaxed: a report's detail. */
+	if (error != 0)
+		atomic_store_explicit(&spaces->last_error, error,
+		    memory_order_relaxed);
+	reclaim_note_done(reclaim);
+	*picked = count;
+	return freed;
+}
+
+/* A racy read: a budget only. */
+static uint64_t
+reclaim_listed(struct qr_reclaim *reclaim)
+{
+	qr_lock_acquire(reclaim->port, &reclaim->spaces->page_lock);
+	uint64_t count = qr_lru_count(&reclaim->lru);
+	qr_lock_release(reclaim->port, &reclaim->spaces->page_lock);
+	return count;
+}
+
+size_t
+qr_reclaim_pages(struct qr_reclaim *reclaim, size_t want)
+{
+	uint64_t budget = reclaim_listed(reclaim);
+	size_t freed = 0;
+	while (freed < want && budget > 0) {
+		size_t picked;
+		freed += reclaim_window(reclaim,
+		    qr_min(want - freed, (size_t)budget), &picked);
+		if (picked == 0)
+			break;
+		budget -= qr_min(picked, (size_t)budget);
+	}
+	return freed;
+}
+
+/* --- direct reclaim --- */
+
+/*
+ * Keeps [reclaim.3]: if another thread is evicting, sleeps until some window
+ * is done. evicted: what the count was before this thread looked for victims.
+ * False: nobody is.
+ */
+static bool
+reclaim_wait(struct qr_reclaim *reclaim, uint32_t evicted)
+{
+	const struct qr_port *port = reclaim->port;
+	if (atomic_load(&reclaim->evicted) != evicted)
+		return true;
+	if (atomic_load(&reclaim->evicting) == 0)
+		return atomic_load(&reclaim->evicted) != evicted;
+	atomic_fetch_add(&reclaim->waiting, 1);
+	port->ops->wait(port->ctx, &reclaim->evicted, evicted, EVICTED_WAIT_NS);
+	atomic_fetch_sub(&reclaim->waiting, 1);
+	return true;
+}
+
+/* What is left when no page could go. */
+static size_t
+reclaim_last_resort(struct qr_reclaim *reclaim)
+{
+	size_t freed = qr_slab_shrink_all(reclaim->slabs);
+	if (freed == 0)
+		freed = qr_swap_write_back(reclaim->swap, WRITE_BACK_BATCH);
+	return freed;
+}
+
+static size_t
+direct_batch(struct qr_reclaim *reclaim, size_t want)
+{
+	size_t share = (size_t)(reclaim_listed(reclaim) / DIRECT_DIVISOR);
+	return qr_max(want, qr_min(DIRECT_BATCH, share));
+}
+
+/* 0: progress was made, by this thread or another. */
+static int
+reclaim_direct(struct qr_reclaim *reclaim, size_t want)
+{
+	uint32_t evicted = atomic_load(&reclaim->evicted);
+	/* Relaxed: statistics. */
+	atomic_fetch_add_explicit(&reclaim->direct, 1, memory_order_relaxed);
+	if (qr_reclaim_pages(reclaim, direct_batch(reclaim, want)) != 0 ||
+	    reclaim_last_resort(reclaim) != 0)
+		return 0;
+	return reclaim_wait(reclaim, evicted) ? 0 : -QR_ENOMEM;
+}
+
+/* --- background reclaim --- */
+
+static size_t
+balance_pages(struct qr_reclaim *reclaim)
+{
+	uint64_t want = qr_frame_want(reclaim->frames);
+	/* Each turn frees a page at least, and twice what is wanted is enough
+	 * even if the pool takes half of it. */
+	size_t limit = 2 * (size_t)want + QR_EVICT_MAX;
+	size_t freed = 0;
+	while (want != 0 && freed < limit) {
+		size_t now = qr_reclaim_pages(reclaim,
+		    qr_min((size_t)want, QR_EVICT_MAX));
+		if (now == 0)
+			break;
+		freed += now;
+		want = qr_frame_want(reclaim->frames);
+	}
+	return freed;
+}
+
+static size_t
+balance_pool(struct qr_reclaim *reclaim)
+{
+	size_t freed = 0;
+	unsigned vain = 0;
+	while (vain < WRITE_BACK_VAIN && qr_swap_pool_is_full(reclaim->swap)) {
+		size_t now =
+		    qr_swap_write_back(reclaim->swap, WRITE_BACK_BATCH);
+		vain = now == 0 ? vain + 1 : 0;
+		freed += now;
+	}
+	return freed;
+}
+
+size_t
+qr_reclaim_balance(struct qr_reclaim *reclaim)
+{
+	/* Pairs with the exchange in reclaim_low: who finds memory low from
+	 * here on wakes again. */
+	atomic_store(&reclaim->woken, 0);
+	/* Relaxed: statistics. */
+	atomic_fetch_add_explicit(&reclaim->background, 1,
+	    memory_order_relaxed);
+	size_t freed = balance_pool(reclaim);
+	freed += balance_pages(reclaim);
+	if (qr_frame_below_low(reclaim->frames))
+		freed += qr_slab_shrink_all(reclaim->slabs);
+	if (reclaim->age_softly)
+		qr_reclaim_age(reclaim);
+	return freed;
+}
+
+/* --- upcalls --- */
+
+static int
+frame_reclaim(void *ctx, qr_gfp_t gfp, size_t want)
+{
+	(void)gfp;
+	return reclaim_direct(ctx, want);
+}
+
+static void
+frame_low(void *ctx)
+{
+	struct qr_reclaim *reclaim = ctx;
+	const struct qr_port *port = reclaim->port;
+	/* Relaxed: the common case, memory low and somebody on the way. */
+	if (atomic_load_explicit(&reclaim->woken, memory_order_relaxed) != 0)
+		return;
+	if (atomic_exchange(&reclaim->woken, 1) == 0)
+		port->ops->wake_reclaim(port->ctx);
+}
+
+static int
+space_reclaim(void *ctx, size_t want)
+{
+	return reclaim_direct(ctx, want);
+}
+
+static void
+space_page_in(void *ctx, struct qr_page *page, uint64_t refault_distance)
+{
+	struct qr_lru *lru = &((struct qr_reclaim *)ctx)->lru;
+	lru->policy->insert(lru, page, refault_distance);
+}
+
+static void
+space_page_touched(void *ctx, struct qr_page *page)
+{
+	struct qr_lru *lru = &((struct qr_reclaim *)ctx)->lru;
+	qr_reclaim_mark_awake(page);
+	lru->policy->accessed(lru, page);
+}
+
+static void
+space_page_gone(void *ctx, struct qr_page *page)
+{
+	struct qr_lru *lru = &((struct qr_reclaim *)ctx)->lru;
+	lru->policy->remove(lru, page);
+}
+
+static void
+space_page_stays(void *ctx, struct qr_page *page)
+{
+	struct qr_lru *lru = &((struct qr_reclaim *)ctx)->lru;
+	qr_reclaim_mark_awake(page);
+	lru->policy->put_back(lru, page);
+}
+
+static bool
+lru_test_young(void *ctx, struct qr_page *page)
+{
+	return qr_spaces_test_young(((struct qr_reclaim *)ctx)->spaces, page);
+}
+
+static const struct qr_frame_ops frame_ops = {
+	.reclaim = frame_reclaim,
+	.low = frame_low,
+};
+
+static const struct qr_space_ops space_ops = {
+	.page_in = space_page_in,
+	.page_touched = space_page_touched,
+	.page_gone = space_page_gone,
+	.page_stays = space_page_stays,
+	.reclaim = space_reclaim,
+};
+
+/* --- init, fini, check --- */
+
+int
+qr_reclaim_init(struct qr_reclaim *reclaim, struct qr_frames *frames,
+    struct qr_slabs *slabs, struct qr_swap *swap, struct qr_spaces *spaces,
+    const struct qr_machine_config *config)
+{
+	const struct qr_policy *policy = qr_policy_find(config->policy);
+	if (policy == NULL)
+		return -QR_EINVAL;
+	const struct qr_port *port = qr_frame_port(frames);
+	*reclaim = (struct qr_reclaim){
+		.port = port,
+		.frames = frames,
+		.slabs = slabs,
+		.swap = swap,
+		.spaces = spaces,
+		.age_softly = config->age_softly &&
+			      (port->flags & QR_PORT_HARDWARE_AD) == 0,
+	};
+	qr_lru_init(&reclaim->lru, policy, frames);
+	reclaim->lru.test_young = lru_test_young;
+	reclaim->lru.ctx = reclaim;
+	qr_frame_set_ops(frames, &frame_ops, reclaim);
+	qr_spaces_set_ops(spaces, &space_ops, reclaim);
+	reclaim->signature = QR_RECLAIM_SIGNATURE;
+	return 0;
+}
+
+void
+qr_reclaim_fini(struct qr_reclaim *reclaim)
+{
+	uint64_t left = qr_lru_count(&reclaim->lru);
+	QR_ASSERT(reclaim->signature == QR_RECLAIM_SIGNATURE,
+	    "reclaim %p has signature 0x%x", (void *)reclaim,
+	    reclaim->signature);
+	QR_ASSERT(left == 0, "%llu pages are still listed",
+	    (unsigned long long)left);
+	reclaim->signature = 0;
+	qr_frame_set_ops(reclaim->frames, NULL, NULL);
+}
+
+void
+qr_check_reclaim(struct qr_reclaim *reclaim, enum qr_check_depth depth)
+{
+	QR_ASSERT(reclaim->signature == QR_RECLAIM_SIGNATURE,
+	    "reclaim %p has signature 0x%x", (void *)reclaim,
+	    reclaim->signature);
+	if (depth < QR_CHECK_SELF)
+		return;
+	uint32_t evicting = atomic_load(&reclaim->evicting);
+	QR_ASSERT(evicting == 0, "%u threads hold victims", evicting);
+	if (depth >= QR_CHECK_CHILDREN)
+		qr_check_lru(&reclaim->lru);
+}
