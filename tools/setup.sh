@@ -18,7 +18,13 @@ has_command() { command -v "$1" >/dev/null 2>&1; }
 
 # Whether the compiler finds a header, or the linker a library.
 has_header() { echo "#include <$1>" | cc -E -o /dev/null - 2>/dev/null; }
-has_library() { [ "$(cc -print-file-name="$1" 2>/dev/null)" != "$1" ]; }
+has_library() {
+	# With a path if it is found, without one if not.
+	case $(cc -print-file-name="$1" 2>/dev/null) in
+	*/*) true ;;
+	*) false ;;
+	esac
+}
 
 # need PACKAGE TEST...: notes the package if the test fails.
 need() {
@@ -86,7 +92,8 @@ fi
 
 explain() {
 	echo "setup: missing:$missing" >&2
-	echo "setup: $1; type this, then make again:" >&2
+	echo "setup: $1; type this${as_root:+ (sudo, or as root)}," \
+		"then make again:" >&2
 	echo "    ${as_root:+$as_root }apt-get update &&" \
 		"${as_root:+$as_root }apt-get install -y$missing" >&2
 	exit 1
