@@ -99,6 +99,7 @@ struct qr_frames {
 	uint64_t boot_pages;                        /* (c) of these not
 						       handed over */
 	_Atomic(uint64_t) balloon_pages;            /* (a) */
+	_Atomic(uint64_t) home_pages;               /* (a) with QR_PAGE_HOME */
 	_Atomic(int64_t) kind_pages[QR_PAGE_KINDS]; /* (a) */
 	_Atomic(int64_t) kind_peak[QR_PAGE_KINDS];  /* (a) */
 };

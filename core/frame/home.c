@@ -24,9 +24,14 @@ home_mark(struct qr_frames *frames, struct qr_page *page)
 	/* Each frame of the block: it may be split when it is free. Relaxed:
 	 * the flags' other bits have owners of their own, this one is the
 	 * block's owner's. */
-	for (size_t i = 0; i < (size_t)1 << page->order; i++)
-		atomic_fetch_or_explicit(&page[i].flags, QR_PAGE_HOME,
-		    memory_order_relaxed);
+	uint64_t newly = 0;
+	for (size_t i = 0; i < (size_t)1 << page->order; i++) {
+		uint8_t was = atomic_fetch_or_explicit(&page[i].flags,
+		    QR_PAGE_HOME, memory_order_relaxed);
+		newly += (was & QR_PAGE_HOME) == 0;
+	}
+	atomic_fetch_add_explicit(&frames->home_pages, newly,
+	    memory_order_relaxed);
 	home_raise(frames,
 	    qr_frame_pfn(frames, page) + ((uint64_t)1 << page->order));
 }
@@ -48,7 +53,7 @@ void
 qr_home_release(struct qr_frames *frames, qr_pfn_t first, unsigned order)
 {
 	const struct qr_port *port = frames->port;
-	bool is_home = false;
+	uint64_t released = 0;
 	/* Relaxed, see home_raise. Above the mark no descriptor is read. */
 	if (first >=
 	    atomic_load_explicit(&frames->home_end, memory_order_relaxed))
@@ -60,10 +65,13 @@ qr_home_release(struct qr_frames *frames, qr_pfn_t first, unsigned order)
 		    atomic_load_explicit(&page[i].flags, memory_order_relaxed);
 		if ((flags & QR_PAGE_HOME) == 0)
 			continue;
-		is_home = true;
+		released++;
 		atomic_store_explicit(&page[i].flags,
 		    (uint8_t)(flags & ~QR_PAGE_HOME), memory_order_relaxed);
 	}
-	if (is_home)
-		port->ops->frame_release(port->ctx, first, order);
+	if (released == 0)
+		return;
+	port->ops->frame_release(port->ctx, first, order);
+	atomic_fetch_sub_explicit(&frames->home_pages, released,
+	    memory_order_relaxed);
 }

@@ -76,6 +76,9 @@ qr_frame_stat(const struct qr_frames *frames, struct qr_frame_stat *stat)
 		.balloon = atomic_load_explicit(&frames->balloon_pages,
 		    memory_order_relaxed),
 		.kernel = kind_sum(frames, QR_PAGE_KERNEL),
+		.home = atomic_load_explicit(&frames->home_pages,
+		    memory_order_relaxed),
+		.boot = frames->boot_pages,
 		.user_peak = kind_peak(frames, QR_PAGE_USER, user),
 		.pool_peak = kind_peak(frames, QR_PAGE_POOL, pool),
 	};

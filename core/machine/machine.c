@@ -344,6 +344,8 @@ stat_levels(struct qr_machine *machine, const struct qr_swap_stat *swap,
 	stat->frames_meta =
 	    frames.slab + frames.table + frames.meta + frames.kernel;
 	stat->frames_balloon = frames.balloon;
+	stat->frames_home = frames.home;
+	stat->frames_boot = frames.boot;
 	stat->frames_user_peak = frames.user_peak;
 	stat->frames_pool_peak = frames.pool_peak;
 	stat->swap_slots = swap->slots;

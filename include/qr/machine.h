@@ -52,6 +52,9 @@ struct qr_machine_stat {
 	uint64_t frames_pool;
 	uint64_t frames_meta; /* slab, tables, descriptors, own use */
 	uint64_t frames_balloon;
+	uint64_t frames_home; /* with live bytes in the direct map, but for
+				 frames_boot */
+	uint64_t frames_boot; /* of frames_meta, taken at boot for good */
 	uint64_t frames_user_peak;
 	uint64_t frames_pool_peak;
 	uint64_t swap_slots; /* pages that are out */

@@ -85,16 +85,16 @@ struct qr_linux_config {
 /* Writes the variable's value with its NUL. Defaults are left out. Returns
  * its length, or -QR_ENOSPC. */
 QR_MUST_CHECK int qr_linux_config_format(const struct qr_linux_config *config,
-					 char *text, size_t capacity);
+    char *text, size_t capacity);
 
 /* Reads it back. -QR_EINVAL: another version, an unknown key or name, a
  * value that does not fit; *config is then undefined. */
 QR_MUST_CHECK int qr_linux_config_parse(const char *text,
-					struct qr_linux_config *config);
+    struct qr_linux_config *config);
 
 /* The index of the name [name, name + length) in a list of names with '|'
  * between them, or -QR_ENOENT. */
 QR_MUST_CHECK int qr_linux_config_choice(const char *names, const char *name,
-					 size_t length);
+    size_t length);
 
 #endif

@@ -80,7 +80,7 @@ static uint64_t
 unmanaged_now(const struct qr_machine_stat *stat)
 {
 	uint64_t known =
-	    stat->frames_user + stat->frames_home + stat->frames_meta_fixed;
+	    stat->frames_user + stat->frames_home + stat->frames_boot;
 	uint64_t resident = resident_pages();
 	return resident > known ? resident - known : 0;
 }
@@ -115,7 +115,7 @@ credit_start(void)
 {
 	struct qr_machine_stat stat;
 	qr_machine_stat(qr_linux.machine, &stat);
-	uint64_t want = stat.frames_meta_fixed + CREDIT_START;
+	uint64_t want = stat.frames_boot + CREDIT_START;
 	struct ledger_slot *own = ledger_own();
 	uint64_t got = ledger_take(own, want);
 	for (unsigned turn = 0; got < want && turn < ASK_TURNS; turn++) {

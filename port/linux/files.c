@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/uio.h>
 
+#include "files.h"
 #include "ledger.h"
 #include "linux.h"
 #include "pager.h"

@@ -315,6 +315,7 @@ start_run(void *arg)
 	if (state->uffd < 0)
 		start_fail("userfaultfd is not to be had", state->uffd);
 	qr_thread_begin(thread);
+	qr_thread_claim(thread);
 	failed = start_machine();
 	if (failed != 0)
 		start_fail("the budget is too small", failed);

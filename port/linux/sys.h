@@ -7,6 +7,7 @@
 #ifndef QR_LINUX_SYS_H
 #define QR_LINUX_SYS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,11 @@
 
 /* The result, or -errno. */
 long qr_sys6(long number, long a, long b, long c, long d, long e, long f);
+
+/* clone or clone3 with a stack of the child's own, on which child(arg) runs;
+ * it must not return. The child's pid to the parent, or -errno. */
+long qr_sys_clone(long number, const long args[5], void (*child)(void *arg),
+    void *arg);
 
 /* Bounds of the code that dispatch lets through: qr_sys6, the signal
  * restorer, the stubs. Page aligned. */
