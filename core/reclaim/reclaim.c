@@ -209,6 +209,27 @@ direct_batch(struct qr_reclaim *reclaim, size_t want)
 	return qr_max(want, qr_min(DIRECT_BATCH, share));
 }
 
+/*
+ * Takes back frames that the port has lent, if it can spare them; true: there
+ * are more now. Two threads at once may together take back less than they
+ * were granted; the port's next word on the balloon sets that right.
+ */
+static bool
+reclaim_grant(struct qr_reclaim *reclaim, size_t want)
+{
+	const struct qr_port *port = reclaim->port;
+	struct qr_frame_stat stat;
+	if (port->ops->grant == NULL)
+		return false;
+	qr_frame_stat(reclaim->frames, &stat);
+	if (stat.balloon == 0)
+		return false;
+	uint64_t granted = port->ops->grant(port->ctx, want);
+	uint64_t target = stat.balloon - qr_min(granted, stat.balloon);
+	return granted != 0 &&
+	    qr_frame_balloon(reclaim->frames, target) < stat.balloon;
+}
+
 /* 0: progress was made, by this thread or another. */
 static int
 reclaim_direct(struct qr_reclaim *reclaim, size_t want)
@@ -228,6 +249,8 @@ static size_t
 balance_pages(struct qr_reclaim *reclaim)
 {
 	uint64_t want = qr_frame_want(reclaim->frames);
+	if (want != 0 && reclaim_grant(reclaim, (size_t)want))
+		want = qr_frame_want(reclaim->frames);
 	/* Each turn frees a page at least, and twice what is wanted is enough
 	 * even if the pool takes half of it. */
 	size_t limit = 2 * (size_t)want + QR_EVICT_MAX;
@@ -281,6 +304,8 @@ static int
 frame_reclaim(void *ctx, qr_gfp_t gfp, size_t want)
 {
 	(void)gfp;
+	if (reclaim_grant(ctx, want))
+		return 0;
 	return reclaim_direct(ctx, want);
 }
 
