@@ -93,8 +93,10 @@ launch_prepare(struct launch *launch, struct problem *problem)
 
 	if (!set_preload(launch->library, problem))
 		return false;
-	if (config->budget_bytes == 0)
-		return unsetenv(QR_LINUX_CONFIG_VARIABLE) == 0;
+	if (config->budget_bytes == 0) {
+		(void)unsetenv(QR_LINUX_CONFIG_VARIABLE);
+		return true;
+	}
 	(void)clock_gettime(CLOCK_MONOTONIC, &now);
 	config->start_ns =
 	    (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
@@ -103,7 +105,7 @@ launch_prepare(struct launch *launch, struct problem *problem)
 	return set_config(config, problem);
 }
 
-/* The words with the shell before them. Lives until the exec. */
+/* The words with the shell before them, to be freed. */
 static char **
 words_for_shell(const struct launch *launch)
 {
@@ -112,8 +114,10 @@ words_for_shell(const struct launch *launch)
 	size_t count = 0;
 	while (launch->words[count] != NULL)
 		count++;
+	if (!path_join(path, launch->target.path, NULL))
+		return NULL;
 	char **words = calloc(count + 2, sizeof(*words));
-	if (words == NULL || !path_join(path, launch->target.path, NULL))
+	if (words == NULL)
 		return NULL;
 	words[0] = shell;
 	words[1] = path;
@@ -125,15 +129,14 @@ words_for_shell(const struct launch *launch)
 void
 launch_exec(const struct launch *launch, struct problem *problem)
 {
-	const char *path = launch->target.path;
-	char **words = launch->words;
-
 	if (launch->target.by_shell) {
-		path = launch->target.image;
-		words = words_for_shell(launch);
+		char **words = words_for_shell(launch);
+		if (words != NULL)
+			(void)execv(launch->target.image, words);
+		free(words);
+	} else {
+		(void)execv(launch->target.path, launch->words);
 	}
-	if (words != NULL)
-		(void)execv(path, words);
 	problem_what(problem, errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT,
 	    "cannot execute %s", launch->target.path);
 	problem_why(problem, "%s", strerror(errno));

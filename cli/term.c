@@ -12,21 +12,16 @@
 #define WIDTH_MAX     1000u
 
 static bool
-is_set(const char *variable)
-{
-	const char *value = getenv(variable);
-	return value != NULL && value[0] != '\0';
-}
-
-static bool
 wants_colour(bool is_terminal, const char *option)
 {
 	const char *kind = getenv("TERM");
+	const char *none = getenv("NO_COLOR");
 
 	if (option != NULL && strcmp(option, "auto") != 0)
 		return strcmp(option, "always") == 0;
-	return is_terminal && !is_set("NO_COLOR") && kind != NULL &&
-	       strcmp(kind, "dumb") != 0;
+	if (none != NULL && none[0] != '\0')
+		return false;
+	return is_terminal && kind != NULL && strcmp(kind, "dumb") != 0;
 }
 
 /* The first of these that is set names the character set. */
@@ -36,9 +31,9 @@ locale_is_utf8(void)
 	static const char *const variables[] = { "LC_ALL", "LC_CTYPE", "LANG" };
 
 	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
-		if (!is_set(variables[i]))
-			continue;
 		const char *locale = getenv(variables[i]);
+		if (locale == NULL || locale[0] == '\0')
+			continue;
 		return strcasestr(locale, "utf-8") != NULL ||
 		       strcasestr(locale, "utf8") != NULL;
 	}

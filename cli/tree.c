@@ -86,7 +86,7 @@ larger(uint64_t a, uint64_t b)
 static void
 samples_halve(struct samples *samples)
 {
-	for (unsigned i = 0; i < SAMPLES_MAX / 2; i++)
+	for (size_t i = 0; i < SAMPLES_MAX / 2; i++)
 		samples->bytes[i] =
 		    larger(samples->bytes[2 * i], samples->bytes[2 * i + 1]);
 	samples->count = SAMPLES_MAX / 2;
