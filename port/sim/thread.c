@@ -20,7 +20,9 @@
 #define THREADS_MAX   1024u
 #define BUCKETS       64u
 #define WAIT_NS_MAX   (NS_PER_S / 10) /* of one sleep; waits may end early */
-#define WAIT_REPEATS  64u /* bounded waits in vain that are one too many */
+/* Bounded waits for the same in a row that are one too many: nobody sleeps so
+ * often, but a loop that waits for a condition gets there within a second. */
+#define WAIT_REPEATS  1000000u
 #define MESSAGE_BYTES 1024u
 #define CLOCK_STEP_NS 1u /* so that two readings differ */
 
