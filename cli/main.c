@@ -231,7 +231,12 @@ finish_output(int code)
 int
 main(int argc, char **argv)
 {
+	/* More than any command writes, so that the one write at the end,
+	 * whose error finish_output sees, is the only one. */
+	static char buffer[1 << 16];
+
 	if (argc < 1)
 		return EXIT_USAGE;
+	(void)setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
 	return finish_output(dispatch_first(argv + 1));
 }
