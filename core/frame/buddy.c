@@ -2,9 +2,9 @@
 /*
  * frame/buddy.c: the buddy system on bitmaps; the book is frame.c, part 2.
  *
- * One order's free blocks are a set of numbers with three operations: put,
- * drop, and "the lowest member that is not below n". A pyramid of words does
- * each in as many steps as it has levels (4 for 2^24 units):
+ * One order's free blocks are a set of numbers with these operations: put,
+ * drop, "the lowest", "is n in it", "is any of these". A pyramid of words does
+ * each in as many steps as it has levels, or fewer (4 for 2^24 units):
  *
  *     level 2                  [x]                 bit: the word below
  *     level 1        [x]       [x]  ...  [x]       has a bit set
@@ -33,8 +33,6 @@
 /* log2 of the bits of a word. */
 #define WORD_SHIFT 6u
 #define WORD_MASK  63u
-
-#define BLOCK_NONE UINT64_MAX
 
 /* Words of one order's level 0, which exists even where no block fits. */
 static uint64_t
@@ -104,40 +102,30 @@ set_has(const struct qr_buddy_order *set, uint64_t block)
 		   1) != 0;
 }
 
-/* Lowest member under bit of the level. */
-static uint64_t
-set_descend(const struct qr_buddy_order *set, unsigned level, uint64_t bit)
-{
-	while (level-- > 0)
-		bit = bit << WORD_SHIFT | qr_bit_lowest(set->level[level][bit]);
-	return bit;
-}
-
 /* Lowest member of a set that is not empty. */
 static uint64_t
 set_lowest(const struct qr_buddy_order *set)
 {
-	return set_descend(set, set->levels, 0);
+	uint64_t bit = 0;
+	for (unsigned level = set->levels; level-- > 0;)
+		bit = bit << WORD_SHIFT | qr_bit_lowest(set->level[level][bit]);
+	return bit;
 }
 
-/* Lowest member not below block, or BLOCK_NONE. */
-static uint64_t
-set_next(const struct qr_buddy_order *set, uint64_t block)
+/* Whether any of the 1 << shift blocks from an aligned one on is a member: a
+ * look at the one word, of whatever level, in which they are some bits. */
+static bool
+set_has_any(const struct qr_buddy_order *set, uint64_t block, unsigned shift)
 {
-	uint64_t bits = set->blocks;
-	for (unsigned level = 0; level < set->levels; level++) {
-		if (block >= bits)
-			return BLOCK_NONE;
-		uint64_t word = set->level[level][block >> WORD_SHIFT];
-		word &= UINT64_MAX << (block & WORD_MASK);
-		if (word != 0)
-			return set_descend(set, level,
-			    (block & ~(uint64_t)WORD_MASK) |
-				qr_bit_lowest(word));
-		block = (block >> WORD_SHIFT) + 1;
-		bits = qr_div_round_up(bits, WORD_MASK + 1);
-	}
-	return BLOCK_NONE;
+	unsigned level = shift / WORD_SHIFT;
+	if (level >= set->levels)
+		level = set->levels - 1;
+	uint64_t bit = block >> (level * WORD_SHIFT);
+	uint64_t bits = (uint64_t)1 << (shift - level * WORD_SHIFT);
+	uint64_t mask =
+	    bits > WORD_MASK ? UINT64_MAX : ((uint64_t)1 << bits) - 1;
+	return (set->level[level][bit >> WORD_SHIFT] >> (bit & WORD_MASK) &
+		   mask) != 0;
 }
 
 static void
@@ -209,11 +197,10 @@ assert_taken(const struct qr_buddy *buddy, uint64_t first, unsigned order)
 	uint32_t inside = buddy->nonempty & (((uint32_t)1 << order) - 1);
 	for (; inside != 0; inside &= inside - 1) {
 		unsigned at = qr_bit_lowest(inside);
-		uint64_t block = set_next(&buddy->order[at], first >> at);
-		QR_ASSERT(block == BLOCK_NONE || block << at >= first + count,
-		    "block %llu of order %u freed twice: %llu is free",
-		    (unsigned long long)first, order,
-		    (unsigned long long)(block << at));
+		QR_ASSERT(!set_has_any(&buddy->order[at], first >> at,
+			      order - at),
+		    "block %llu of order %u freed twice: order %u is free",
+		    (unsigned long long)first, order, at);
 	}
 	uint32_t above = buddy->nonempty >> order << order;
 	for (; above != 0; above &= above - 1) {
@@ -390,6 +377,18 @@ check_block(const struct qr_buddy *buddy, unsigned order, uint64_t block)
 	}
 }
 
+static void
+check_blocks(const struct qr_buddy *buddy, unsigned order)
+{
+	const struct qr_buddy_order *set = &buddy->order[order];
+	uint64_t words = order_words(buddy->units, order);
+	for (uint64_t i = 0; i < words; i++)
+		for (uint64_t word = set->level[0][i]; word != 0;
+		     word &= word - 1)
+			check_block(buddy, order,
+			    i << WORD_SHIFT | qr_bit_lowest(word));
+}
+
 void
 qr_check_buddy(const struct qr_buddy *buddy)
 {
@@ -409,9 +408,7 @@ qr_check_buddy(const struct qr_buddy *buddy)
 		    (unsigned long long)set->free_blocks);
 		free_units += free_blocks << order;
 		nonempty |= (uint32_t)(free_blocks != 0) << order;
-		for (uint64_t block = set_next(set, 0); block != BLOCK_NONE;
-		     block = set_next(set, block + 1))
-			check_block(buddy, order, block);
+		check_blocks(buddy, order);
 	}
 	QR_ASSERT(free_units == buddy->free_units,
 	    "[buddy.4] %llu units free, %llu counted",
