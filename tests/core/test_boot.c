@@ -20,7 +20,7 @@
 #define PAGES   48u
 #define BYTES   (PAGES * QR_PAGE_SIZE)
 #define NO_NODE 0xffu
-#define MAPS    60u
+#define MAPS    30u
 #define CALLS   80u
 
 /* What the port reports, and its memory. */
