@@ -115,8 +115,9 @@ check_frame(struct check_sums *sums, qr_vaddr_t address, struct qr_pte pte)
 	QR_ASSERT(((pte.bits & QR_PTE_LOCKED) != 0) == locked,
 	    "space.9: entry 0x%llx at 0x%llx, area flags 0x%x",
 	    (unsigned long long)pte.bits, at, sums->area->flags);
-	QR_ASSERT(locked || qr_page_is_shared(page) || qr_page_is_listed(page),
-	    "space.9: the page at 0x%llx is on no list", at);
+	QR_ASSERT(qr_page_is_listed(page) != qr_rmap_is_locked(page),
+	    "space.9: the page at 0x%llx is on %s list", at,
+	    qr_page_is_listed(page) ? "a" : "no");
 	if (!qr_pte_is_present(pte))
 		return;
 	bool writable = (pte.bits & QR_PTE_WRITE) != 0;

@@ -63,8 +63,11 @@ static bool
 evict_claim_entry(qr_pte_word *word)
 {
 	struct qr_pte pte = qr_pte_read(word);
-	if (qr_pte_is_busy(pte) || (pte.bits & QR_PTE_LOCKED) != 0)
+	if (qr_pte_is_busy(pte))
 		return false;
+	QR_ASSERT((pte.bits & QR_PTE_LOCKED) == 0,
+	    "space.9: a locked page was on a list: entry 0x%llx",
+	    (unsigned long long)pte.bits);
 	QR_ASSERT(qr_pte_has_frame(pte),
 	    "space.4: entry 0x%llx of a mapped page has no frame",
 	    (unsigned long long)pte.bits);

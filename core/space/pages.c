@@ -370,7 +370,7 @@ lock_chunk(const struct qr_pages_chunk *chunk, void *ctx)
 		bool listed = qr_page_is_listed(page);
 		if (listed && *locked)
 			spaces->ops->page_gone(spaces->ops_ctx, page);
-		else if (!listed && !*locked)
+		else if (!listed && !qr_rmap_is_locked(page))
 			spaces->ops->page_in(spaces->ops_ctx, page, UINT64_MAX);
 	}
 	qr_lock_release(spaces->port, &spaces->page_lock);

@@ -99,6 +99,45 @@ qr_rmap_share(struct qr_page *page, struct qr_space *space, qr_vaddr_t address,
 	(void)rmap_refs_add(page, 1);
 }
 
+bool
+qr_rmap_step(const struct qr_page *page, struct qr_rmap_cursor *cursor,
+    struct qr_rmap_place *place)
+{
+	bool shared = qr_page_is_shared(page);
+	if (!cursor->started) {
+		cursor->started = true;
+		if (!shared) {
+			place->space = page->u.user.mapping;
+			place->address = page->u.user.address;
+			return place->space != NULL;
+		}
+		cursor->next = page->u.user.mapping;
+	}
+	if (!shared || cursor->next == NULL)
+		return false;
+	place->space = cursor->next->space;
+	place->address = cursor->next->address;
+	cursor->next = cursor->next->next;
+	return true;
+}
+
+bool
+qr_rmap_is_locked(const struct qr_page *page)
+{
+	struct qr_rmap_cursor cursor = { 0 };
+	struct qr_rmap_place place;
+	while (qr_rmap_step(page, &cursor, &place)) {
+		const qr_pte_word *word =
+		    qr_table_find(&place.space->table, place.address);
+		QR_ASSERT(word != NULL,
+		    "space.4: no node for a mapping at 0x%llx",
+		    (unsigned long long)place.address);
+		if ((qr_pte_read(word).bits & QR_PTE_LOCKED) != 0)
+			return true;
+	}
+	return false;
+}
+
 /* One of several mappings goes; the last but one makes the page its own. */
 static void
 rmap_unlink_shared(struct qr_spaces *spaces, struct qr_page *page,
@@ -117,9 +156,8 @@ rmap_unlink_shared(struct qr_spaces *spaces, struct qr_page *page,
 		qr_rmap_set(page, head->space, head->address);
 		qr_slab_free(spaces->mapping_cache, head);
 	}
-	/* The mapping that is gone may have been what kept the page off the
-	 * lists. If another is locked too, eviction will see that. */
-	if (!qr_page_is_listed(page))
+	/* The mapping that is gone may have been what kept it off. */
+	if (!qr_page_is_listed(page) && !qr_rmap_is_locked(page))
 		spaces->ops->page_in(spaces->ops_ctx, page, UINT64_MAX);
 }
 
@@ -153,26 +191,4 @@ qr_rmap_forget(struct qr_spaces *spaces, struct qr_page *page)
 	}
 	rmap_set_flag(page, false);
 	page->u.user.mapping = NULL;
-}
-
-bool
-qr_rmap_step(const struct qr_page *page, struct qr_rmap_cursor *cursor,
-    struct qr_rmap_place *place)
-{
-	bool shared = qr_page_is_shared(page);
-	if (!cursor->started) {
-		cursor->started = true;
-		if (!shared) {
-			place->space = page->u.user.mapping;
-			place->address = page->u.user.address;
-			return place->space != NULL;
-		}
-		cursor->next = page->u.user.mapping;
-	}
-	if (!shared || cursor->next == NULL)
-		return false;
-	place->space = cursor->next->space;
-	place->address = cursor->next->address;
-	cursor->next = cursor->next->next;
-	return true;
 }

@@ -50,8 +50,8 @@
  * [space.8] A page that a pin covers is not evicted or put to sleep from the
  *	moment that qr_space_pin returns.
  * [space.9] An entry with a frame is marked locked if and only if its area is.
- *	Of pages that one entry maps, the policy has on its lists those whose
- *	entry is not locked, but while an eviction holds them.
+ *	The policy has on its lists the pages of which no mapping is locked,
+ *	less those that an eviction holds.
  * [space.10] Counters are sums: commit_pages over areas that are charged,
  *	user_pages over frames with a mapping, resident and swapped over the
  *	entries of a space.

@@ -188,6 +188,9 @@ struct qr_rmap_cursor {
 bool qr_rmap_step(const struct qr_page *page, struct qr_rmap_cursor *cursor,
     struct qr_rmap_place *place);
 
+/* Whether one of the page's mappings is marked locked. */
+bool qr_rmap_is_locked(const struct qr_page *page);
+
 static inline bool
 qr_page_is_shared(const struct qr_page *page)
 {

@@ -3,7 +3,7 @@
  * space_bed.h: address spaces on the simulated machine with a first-in,
  * first-out policy, and without the folders above: reclaim evicts the oldest
  * pages. Allocations of the core fail on demand: the tests that include this
- * are linked with --wrap for the three functions below.
+ * are linked with --wrap for the four functions below.
  */
 #ifndef TEST_CORE_SPACE_BED_H
 #define TEST_CORE_SPACE_BED_H
@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "core/space/space.h"
+#include "core/space/space_impl.h"
 #include "random.h"
 #include "rig.h"
 
@@ -26,6 +26,7 @@
 
 static long bed_fail_in; /* the n-th allocation from now fails; 0: none */
 static bool bed_failed;  /* it has */
+static size_t bed_bulk_max = SIZE_MAX; /* frames that one bulk call gives */
 
 static inline bool
 bed_fails(void)
@@ -46,6 +47,11 @@ int __real_qr_slab_alloc_bulk(struct qr_slab_cache *cache, qr_gfp_t gfp,
     size_t count, void **objects);
 int __wrap_qr_slab_alloc_bulk(struct qr_slab_cache *cache, qr_gfp_t gfp,
     size_t count, void **objects);
+
+size_t __real_qr_frame_alloc_bulk(struct qr_frames *frames, qr_gfp_t gfp,
+    size_t count, enum qr_page_kind kind, struct qr_page **out);
+size_t __wrap_qr_frame_alloc_bulk(struct qr_frames *frames, qr_gfp_t gfp,
+    size_t count, enum qr_page_kind kind, struct qr_page **out);
 
 struct qr_page *
 __wrap_qr_frame_alloc(struct qr_frames *frames, qr_gfp_t gfp, unsigned order,
@@ -70,6 +76,14 @@ __wrap_qr_slab_alloc_bulk(struct qr_slab_cache *cache, qr_gfp_t gfp,
 		   : __real_qr_slab_alloc_bulk(cache, gfp, count, objects);
 }
 
+size_t
+__wrap_qr_frame_alloc_bulk(struct qr_frames *frames, qr_gfp_t gfp, size_t count,
+    enum qr_page_kind kind, struct qr_page **out)
+{
+	count = count < bed_bulk_max ? count : bed_bulk_max;
+	return __real_qr_frame_alloc_bulk(frames, gfp, count, kind, out);
+}
+
 /* --- the bed --- */
 
 struct bed {
@@ -80,6 +94,7 @@ struct bed {
 	uint32_t oldest; /* the policy's list, by pfn */
 	uint32_t newest;
 	size_t listed;
+	bool threads;           /* several run */
 	size_t touched;         /* page_touched calls */
 	size_t stayed;          /* page_stays calls */
 	uint64_t distance_last; /* that page_in was told */
@@ -161,6 +176,13 @@ static inline void
 bed_page_stays(void *ctx, struct qr_page *page)
 {
 	struct bed *bed = ctx;
+	struct qr_rmap_cursor cursor = { 0 };
+	struct qr_rmap_place place;
+	/* Alone, the only claims are this eviction's own: they must last
+	 * until the page is on a list again. */
+	while (!bed->threads && qr_rmap_step(page, &cursor, &place))
+		assert_true(qr_pte_is_busy(qr_pte_read(
+		    qr_table_find(&place.space->table, place.address))));
 	bed->stayed++;
 	bed_list_push(bed, page);
 }
@@ -297,6 +319,7 @@ bed_create(const struct bed_config *config)
 	assert_int_equal(qr_spaces_init(&bed->spaces, bed->rig.frames,
 			     bed->slabs, bed->swap, &config->machine),
 	    0);
+	bed->threads = (config->sim_flags & SIM_THREADS) != 0;
 	bed->oldest = QR_PFN_NIL;
 	bed->newest = QR_PFN_NIL;
 	qr_spaces_set_ops(&bed->spaces, &bed_space_ops, bed);
@@ -316,6 +339,7 @@ static inline void
 bed_destroy(struct bed *bed)
 {
 	bed_fail_in = 0;
+	bed_bulk_max = SIZE_MAX;
 	assert_int_equal(bed->listed, 0);
 	assert_int_equal(bed->spaces.user_pages, 0);
 	assert_int_equal(bed->spaces.commit_pages, 0);

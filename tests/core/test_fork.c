@@ -90,6 +90,67 @@ test_flags(void **state)
 	bed_destroy(bed);
 }
 
+/* A page that one of three has locked stays, whoever else comes and goes. */
+static void
+test_locked_and_shared(void **state)
+{
+	(void)state;
+	struct bed *bed = bed_create(&small);
+	struct qr_space *parent = bed_space(bed);
+	bed_map(parent, 0, 8, PROT_RW);
+	for (size_t i = 0; i < 8; i++)
+		bed_put(bed, parent, i, i + 1);
+	struct qr_space *first = fork_of(parent);
+	struct qr_space *second = fork_of(first);
+	assert_int_equal(bed_advise(first, 0, 8, QR_ADVICE_LOCK), 0);
+	bed_check(bed);
+	qr_space_destroy(second);
+	bed_check(bed);
+	int error;
+	assert_int_equal(bed_evict(bed, 64, &error), 0);
+	assert_int_equal(bed_advise(parent, 0, 8, QR_ADVICE_LOCK), 0);
+	assert_int_equal(bed_advise(first, 0, 8, QR_ADVICE_UNLOCK), 0);
+	assert_int_equal(bed_evict(bed, 64, &error), 0);
+	assert_int_equal(bed_unmap(parent, 0, 4), 0);
+	bed_check(bed);
+	assert_int_equal(bed_evict(bed, 64, &error), 4);
+	for (size_t i = 0; i < 8; i++)
+		assert_int_equal(bed_get(bed, first, i), i + 1);
+	bed_check(bed);
+	qr_space_destroy(first);
+	qr_space_destroy(parent);
+	bed_destroy(bed);
+}
+
+/* A page that slept when it was shared wakes without the right to write. */
+static void
+test_asleep_and_shared(void **state)
+{
+	(void)state;
+	struct bed_config config = small;
+	config.sim_flags = SIM_NO_YOUNG_BIT;
+	struct bed *bed = bed_create(&config);
+	struct qr_space *parent = bed_space(bed);
+	bed_map(parent, 0, 8, PROT_RW);
+	for (size_t i = 0; i < 8; i++)
+		bed_put(bed, parent, i, i + 1);
+	qr_lock_acquire(bed->rig.port, &bed->spaces.page_lock);
+	qr_spaces_put_to_sleep(&bed->spaces, bed_page(bed, bed->oldest));
+	struct qr_space *child = fork_of(parent);
+	bed_check(bed);
+	for (size_t i = 0; i < 8; i++)
+		assert_int_equal(bed_get(bed, child, i), i + 1);
+	bed_check(bed);
+	for (size_t i = 0; i < 8; i++)
+		bed_put(bed, parent, i, 100);
+	for (size_t i = 0; i < 8; i++)
+		assert_int_equal(bed_get(bed, child, i), i + 1);
+	bed_check(bed);
+	qr_space_destroy(child);
+	qr_space_destroy(parent);
+	bed_destroy(bed);
+}
+
 /* --- a family at random, against arrays --- */
 
 struct member {
@@ -278,6 +339,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_copy_on_write),
 		cmocka_unit_test(test_flags),
+		cmocka_unit_test(test_locked_and_shared),
+		cmocka_unit_test(test_asleep_and_shared),
 		cmocka_unit_test(test_family),
 		cmocka_unit_test(test_family_in_little_memory),
 		cmocka_unit_test(test_failures),

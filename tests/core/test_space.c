@@ -164,7 +164,10 @@ test_protect_refused(void **state)
 		bed_check(s.bed);
 		assert_int_equal(bed_write(s.bed, s.space, 3, 1), -QR_EFAULT);
 	}
+	sim_fail_every(sim, SIM_MMU_PROTECT, 1, -QR_ENOMEM);
+	assert_int_equal(bed_protect(s.space, 0, 200, PROT_RW), -QR_ENOMEM);
 	sim_fail_never(sim);
+	bed_check(s.bed);
 	assert_int_equal(bed_protect(s.space, 0, 200, PROT_RW), 0);
 	bed_put(s.bed, s.space, 3, 1);
 	scene_close(&s);
@@ -206,6 +209,25 @@ test_advice(void **state)
 	assert_int_equal(bed_advise(s.space, 60, 8, QR_ADVICE_DONTNEED),
 	    -QR_ENOMEM);
 	assert_int_equal(bed_get(s.bed, s.space, 61), 0);
+	scene_close(&s);
+}
+
+/* What unmapping leaves of the tables is nothing. */
+static void
+test_tables_go(void **state)
+{
+	(void)state;
+	struct scene s = scene_open(&small);
+	uint64_t nodes = s.space->table.nodes;
+	for (size_t i = 0; i < 8; i++) {
+		bed_map(s.space, i << 18, 2, PROT_RW);
+		bed_put(s.bed, s.space, i << 18, 1);
+	}
+	assert_int_equal(bed_move(s.space, 0, 2, 9u << 18), 0);
+	assert_in_range(s.space->table.nodes, nodes + 8, nodes + 24);
+	for (size_t i = 1; i < 10; i++)
+		assert_int_equal(bed_unmap(s.space, i << 18, 2), 0);
+	assert_int_equal(s.space->table.nodes, nodes);
 	scene_close(&s);
 }
 
@@ -333,6 +355,14 @@ test_hardware_young(void **state)
 	assert_false(test_young(&s, 0));
 	(void)bed_get(s.bed, s.space, 0);
 	assert_true(test_young(&s, 0));
+	/* What only came along is not young. */
+	assert_true(test_young(&s, 1023));
+	assert_int_equal(bed_advise(s.space, 0, 8, QR_ADVICE_PAGEOUT), 0);
+	for (size_t i = 0; i < 5; i++)
+		(void)bed_get(s.bed, s.space, i);
+	assert_int_equal(bed_stat(s.space).swapped_pages, 0);
+	assert_true(test_young(&s, 4));
+	assert_false(test_young(&s, 7));
 	scene_close(&s);
 }
 
@@ -449,6 +479,7 @@ random_step(struct scene *s, struct model *model)
 	size_t count = 1 + (size_t)test_random_below(random, 60);
 	size_t first = (size_t)test_random_below(random, PAGES - count + 1);
 	int error;
+	bed_bulk_max = (size_t)test_random_below(random, 20);
 	switch (test_random_below(random, 8)) {
 	case 0:
 		random_range(s, model, first, count);
@@ -567,6 +598,7 @@ main(void)
 		cmocka_unit_test(test_protect),
 		cmocka_unit_test(test_protect_refused),
 		cmocka_unit_test(test_advice),
+		cmocka_unit_test(test_tables_go),
 		cmocka_unit_test(test_move),
 		cmocka_unit_test(test_sleep),
 		cmocka_unit_test(test_hardware_young),
