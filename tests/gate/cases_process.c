@@ -261,45 +261,50 @@ many_sites(void)
 	return 0;
 }
 
-/* All registers but rax, rcx, r11 survive a call. */
+/*
+ * Makes a call with known values in all registers, and stores what they hold
+ * behind it: rdi, rsi, rdx, r10, r8, r9, rbx, r12 to r15.
+ */
+long call_and_record(long number, const void *fourth, uint64_t out[11]);
+
+__asm__("call_and_record:\n\t"
+	"push %rbx\n\tpush %r12\n\tpush %r13\n\tpush %r14\n\t"
+	"push %r15\n\tpush %rdx\n\t"
+	"mov %rdi, %rax\n\tmov %rsi, %r10\n\t"
+	"xor %edi, %edi\n\txor %esi, %esi\n\tmov $1, %edx\n\t"
+	"mov $8, %r8\n\tmov $9, %r9\n\tmov $10, %rbx\n\t"
+	"mov $12, %r12\n\tmov $13, %r13\n\tmov $14, %r14\n\t"
+	"mov $15, %r15\n\tstc\n\t"
+	"syscall\n\t"
+	"pop %rcx\n\t"
+	"mov %rdi, 0(%rcx)\n\tmov %rsi, 8(%rcx)\n\t"
+	"mov %rdx, 16(%rcx)\n\tmov %r10, 24(%rcx)\n\t"
+	"mov %r8, 32(%rcx)\n\tmov %r9, 40(%rcx)\n\t"
+	"mov %rbx, 48(%rcx)\n\tmov %r12, 56(%rcx)\n\t"
+	"mov %r13, 64(%rcx)\n\tmov %r14, 72(%rcx)\n\t"
+	"mov %r15, 80(%rcx)\n\t"
+	"pop %r15\n\tpop %r14\n\tpop %r13\n\tpop %r12\n\tpop %rbx\n\t"
+	"ret\n");
+
+/* All registers but rax, rcx and r11 survive a call. */
 static int
 registers_kept(void)
 {
 	static const long numbers[] = { SYS_getpid, SYS_sched_yield,
-		SYS_rt_sigprocmask, SYS_ppoll, SYS_mmap, 9999, -5 };
+		SYS_rt_sigprocmask, SYS_ppoll, SYS_epoll_pwait, 9999, -5 };
+	static const uint64_t mask = 0;
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-		uint64_t out[12];
-		long result;
-		static const uint64_t mask = 0;
-		register const void *r10 __asm__("r10") =
+		uint64_t out[11];
+		const void *fourth =
 		    numbers[i] == SYS_ppoll ? &mask : (const void *)8;
-		register long r8 __asm__("r8") = 8;
-		register long r9 __asm__("r9") = 9;
-		__asm__ volatile("mov $11, %%r12\n\tmov $12, %%r13\n\t"
-				 "mov $13, %%r14\n\tmov $14, %%r15\n\t"
-				 "mov $15, %%rbx\n\tstc\n\tsyscall\n\t"
-				 "mov %%rdi, 0(%[out])\n\t"
-				 "mov %%rsi, 8(%[out])\n\t"
-				 "mov %%rdx, 16(%[out])\n\t"
-				 "mov %%r8, 24(%[out])\n\t"
-				 "mov %%r9, 32(%[out])\n\t"
-				 "mov %%r12, 40(%[out])\n\t"
-				 "mov %%r13, 48(%[out])\n\t"
-				 "mov %%r14, 56(%[out])\n\t"
-				 "mov %%r15, 64(%[out])\n\t"
-				 "mov %%rbx, 72(%[out])\n\t"
-				 "mov %%r10, 80(%[out])\n\t"
-				 : "=a"(result)
-				 : "a"(numbers[i]), "D"(0L), "S"(0L),
-				 "d"(1L), [out] "r"(out), "r"(r10), "r"(r8),
-				 "r"(r9)
-				 : "rbx", "rcx", "r11", "r12", "r13", "r14",
-				 "r15", "memory");
-		printf("%ld: %d", numbers[i],
-		    numbers[i] == SYS_getpid ? 0 : (int)result);
-		for (int j = 0; j < 10; j++)
+		long result = call_and_record(numbers[i], fourth, out);
+		printf("%ld: %d %d", numbers[i],
+		    numbers[i] == SYS_getpid ? 0 : (int)result,
+		    out[3] == (uintptr_t)fourth);
+		out[3] = 0;
+		for (int j = 0; j < 11; j++)
 			printf(" %lx", (long)out[j]);
-		printf(" %d\n", out[10] == (uintptr_t)r10);
+		printf("\n");
 	}
 	return 0;
 }

@@ -6,10 +6,13 @@
 #include "case.h"
 
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/select.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -143,6 +146,58 @@ altstack(void)
 	stack.ss_flags = 77;
 	show("bad flags", sigaltstack(&stack, NULL));
 	show("bad address", sigaltstack(nowhere, NULL));
+	return 0;
+}
+
+/* SS_AUTODISARM: the stack is not set while its handler runs. */
+static int
+autodisarm(void)
+{
+	stack_t stack = { .ss_sp = stack_memory,
+		.ss_size = sizeof(stack_memory),
+		.ss_flags = (int)(1u << 31) };
+	stack_t old;
+	struct sigaction action = { .sa_sigaction = where,
+		.sa_flags = SA_SIGINFO | SA_ONSTACK };
+	show("sigaltstack", sigaltstack(&stack, NULL));
+	sigaction(SIGUSR1, &action, NULL);
+	raise(SIGUSR1);
+	sigaltstack(NULL, &old);
+	printf("after %x %d\n", (unsigned)old.ss_flags,
+	    old.ss_sp == stack_memory);
+	return 0;
+}
+
+/* A filter of the program's own that answers a call with a signal. */
+static void
+trapped(int signal, siginfo_t *info, void *context)
+{
+	ucontext_t *uc = context;
+	printf("signal %d code %d call %d, behind it %d\n", signal,
+	    info->si_code, info->si_syscall,
+	    (uintptr_t)info->si_call_addr ==
+		(uintptr_t)uc->uc_mcontext.gregs[REG_RIP]);
+	uc->uc_mcontext.gregs[REG_RAX] = 4711;
+}
+
+static int
+filter(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { 4, code };
+	struct sigaction action = { .sa_sigaction = trapped,
+		.sa_flags = SA_SIGINFO };
+	sigaction(SIGSYS, &action, NULL);
+	show("no new rights", prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	show("filter",
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0));
+	show("getppid", getppid());
+	show("getppid", getppid());
 	return 0;
 }
 
@@ -538,6 +593,8 @@ const struct test_case signal_cases[] = {
 	{ "restart", restart },
 	{ "longjump", longjump },
 	{ "altstack", altstack },
+	{ "autodisarm", autodisarm },
+	{ "filter", filter },
 	{ "suspend", suspend },
 	{ "masked_waits", masked_waits },
 	{ "waits", waits },

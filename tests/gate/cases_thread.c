@@ -115,6 +115,39 @@ cancel(void)
 	return 0;
 }
 
+/* A thread dies with robust mutexes in memory that may be cold. */
+static pthread_mutex_t *robust[40];
+
+static void *
+lock_and_die(void *arg)
+{
+	for (int i = 0; i < 40; i++)
+		pthread_mutex_lock(robust[i]);
+	return arg;
+}
+
+static int
+robust_list(void)
+{
+	pthread_mutexattr_t attr;
+	pthread_t thread;
+	int dead = 0;
+	char *memory = mmap(NULL, 40 * 8192, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+	for (int i = 0; i < 40; i++) {
+		robust[i] = (void *)(memory + i * 8192);
+		pthread_mutex_init(robust[i], &attr);
+	}
+	pthread_create(&thread, NULL, lock_and_die, NULL);
+	pthread_join(thread, NULL);
+	for (int i = 0; i < 40; i++)
+		dead += pthread_mutex_lock(robust[i]) == EOWNERDEAD;
+	printf("%d\n", dead);
+	return 0;
+}
+
 static int futex_word;
 
 static void *
@@ -276,6 +309,7 @@ const struct test_case thread_cases[] = {
 	{ "create_join", create_join },
 	{ "create_many", create_many },
 	{ "cancel", cancel },
+	{ "robust_list", robust_list },
 	{ "futex_signal", futex_signal },
 	{ "storm", storm },
 	{ "fork_from_thread", fork_from_thread },

@@ -24,7 +24,6 @@
 static struct {
 	char preload[4096];
 	const char *environment[3];
-	uint64_t mask;
 } null_pager;
 
 static void
@@ -195,7 +194,7 @@ static void
 start(void *arg)
 {
 	struct qr_thread *thread = arg;
-	struct gate_config config = { .mask = null_pager.mask };
+	struct gate_config config = { .pins = false };
 	const char *test = getenv("GATE_TEST");
 	if (test != NULL && strcmp(test, "chaos") == 0)
 		config.pins = chaos_init();
@@ -235,16 +234,9 @@ hide(void)
 __attribute__((constructor)) static void
 construct(void)
 {
-	const uint64_t all = ~UINT64_C(0);
-	uint64_t real;
 	hide();
 	struct qr_thread *thread = qr_thread_alloc();
 	if (thread == NULL)
 		qr_port_panic(__FILE__, __LINE__, "construct", "no memory");
-	qr_sys4(SYS_rt_sigprocmask, (long)SIG_SETMASK, &all, &null_pager.mask,
-	    sizeof(all));
 	qr_thread_call_on_stack(thread, start, thread);
-	real = null_pager.mask & ~QR_GATE_HELD;
-	qr_sys4(SYS_rt_sigprocmask, (long)SIG_SETMASK, &real, NULL,
-	    sizeof(real));
 }

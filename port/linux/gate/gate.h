@@ -4,7 +4,7 @@
  * program passes. The essay is in gate.c; what the gate asks of the rest of
  * the port stands in ../pager.h.
  *
- * All are called on a Quire stack with the program's signals blocked.
+ * All are called on a Quire stack.
  */
 #ifndef QR_GATE_H
 #define QR_GATE_H
@@ -24,22 +24,15 @@ struct gate_config {
 	/* Call pager_killed before a signal's default action ends the
 	 * process; signals that nobody handles then get a handler. */
 	bool watch_fatal;
-	/* The mask that the program was started with. What the caller sets
-	 * again when the gate is armed is this without QR_GATE_HELD. */
-	uint64_t mask;
 };
 
-/* Signals that are Quire's own: never really blocked, ignored or reset, as
- * bits of a mask: SIGBUS, SIGSEGV, SIGSYS. */
-#define QR_GATE_HELD ((uint64_t)1 << 6 | (uint64_t)1 << 10 | (uint64_t)1 << 30)
-
-/* Once per process, before it has threads. Takes over the dispositions and
- * the mask that the process was started with. 0 or -errno. */
+/* Once per process, before it has threads. Takes over the dispositions that
+ * the process was started with. 0 or -errno. */
 QR_MUST_CHECK int gate_init(const struct gate_config *config);
 
 /* From here on the calling thread's system calls and signals pass the gate.
- * The record must have been begun. 0; -errno: the kernel has no Syscall User
- * Dispatch. */
+ * The record must be registered and claimed. 0; -errno: the kernel has no
+ * Syscall User Dispatch. */
 QR_MUST_CHECK int gate_arm(struct qr_thread *thread);
 
 /* The calling thread's system calls go round the gate again. */

@@ -72,10 +72,8 @@ _Static_assert(sizeof(struct gate_frame) == 440, "not the kernel's layout");
 /* Signal numbers as bits of a mask. */
 #define GATE_BIT(signal) ((uint64_t)1 << ((signal)-1))
 
-#define GATE_HELD QR_GATE_HELD
-_Static_assert(QR_GATE_HELD ==
-		   (GATE_BIT(SIGBUS) | GATE_BIT(SIGSYS) | GATE_BIT(SIGSEGV)),
-    "held signals");
+/* Held: Quire's own, never really blocked, ignored or reset. */
+#define GATE_HELD (GATE_BIT(SIGBUS) | GATE_BIT(SIGSYS) | GATE_BIT(SIGSEGV))
 
 /* What no mask can block. */
 #define GATE_UNBLOCKABLE (GATE_BIT(SIGKILL) | GATE_BIT(SIGSTOP))
@@ -180,6 +178,8 @@ struct qr_gate_thread {
 	/* Birth and death. */
 	uintptr_t birth;     /* context that the new thread starts with */
 	bool clear_handlers; /* born with CLONE_CLEAR_SIGHAND */
+	bool parent_frees;   /* (c) who made it waits for its end */
+	uintptr_t robust;    /* head of its robust list */
 	_Atomic(bool) ended; /* the record is free when the tid is */
 };
 
@@ -187,8 +187,6 @@ _Static_assert(sizeof(struct qr_gate_thread) <= QR_GATE_THREAD_SIZE,
     "enlarge QR_GATE_THREAD_SIZE");
 
 /* sys.S */
-long qr_sys_clone(long number, const long args[5], void (*child)(void *arg),
-    void *arg);
 _Noreturn void qr_sys_return(const struct gate_context *context);
 extern unsigned char qr_sys_restorer[];
 

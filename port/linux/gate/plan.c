@@ -423,6 +423,7 @@ enum gate_verdict
 plan_keep_robust(struct qr_thread *thread, struct gate_context *context,
     const struct gate_call *call)
 {
+	thread->gate->robust = (uintptr_t)call->args[0];
 	return keep(thread, context, call->args[0], ROBUST_HEAD_SIZE);
 }
 

@@ -26,6 +26,9 @@
 #include "../../../core/base/check.h"
 #include "plan.h"
 
+/* The kernel's ROBUST_LIST_LIMIT. */
+#define ROBUST_ENTRIES_MAX 2048u
+
 /* The longest clone3 argument that is passed on, bytes. */
 #define CLONE_ARGS_SIZE_MAX ((size_t)256)
 
@@ -73,7 +76,9 @@ process_arm(struct qr_thread *thread)
 static bool
 is_gone(const struct qr_thread *thread)
 {
-	return atomic_load(&thread->gate->ended) &&
+	/* A guest may end, or exec, without telling. */
+	return (thread->guest || atomic_load(&thread->gate->ended)) &&
+	       !thread->gate->parent_frees &&
 	       qr_sys2(SYS_tkill, (long)thread->self, 0L) == -ESRCH;
 }
 
@@ -81,7 +86,8 @@ static void
 record_free(struct qr_thread *thread)
 {
 	pager_thread_end(thread);
-	sighand_put(thread->gate->sighand);
+	if (thread->gate->sighand != NULL)
+		sighand_put(thread->gate->sighand);
 	exec_image_free(thread);
 	qr_thread_free(thread);
 }
@@ -154,6 +160,7 @@ birth_record(struct qr_thread *parent, const struct birth *birth)
 		qr_thread_free(child);
 		return NULL;
 	}
+	gate_thread->parent_frees = (birth->flags & CLONE_VFORK) != 0;
 	gate_thread->held_mask = parent->gate->held_mask;
 	/* As the kernel has it: only who borrows the stack keeps it. */
 	if ((birth->flags & CLONE_VFORK) != 0)
@@ -360,6 +367,36 @@ plan_exit_group(struct qr_thread *thread, struct gate_context *context,
 	__builtin_unreachable();
 }
 
+/*
+ * What the kernel will look at when the thread has ended: it passes over
+ * what is missing without a word. Entries beyond the pins are at least
+ * brought in.
+ */
+static void
+robust_pin(struct qr_thread *thread)
+{
+	struct {
+		uintptr_t next;
+		long offset; /* of the futex word from an entry */
+		uintptr_t pending;
+	} head;
+	uintptr_t entry;
+	uint32_t word;
+	uintptr_t at = thread->gate->robust;
+	if (!gate.config.pins || at == 0 ||
+	    user_read(&head, at, sizeof(head)) != 0)
+		return;
+	entry = head.next;
+	for (unsigned i = 0; i < ROBUST_ENTRIES_MAX && entry != at; i++) {
+		uintptr_t futex = entry + (uintptr_t)head.offset;
+		pin(thread, entry, sizeof(entry), QR_ACCESS_READ);
+		pin(thread, futex, sizeof(word), QR_ACCESS_WRITE);
+		if (user_read(&word, futex, sizeof(word)) != 0 ||
+		    user_read(&entry, entry, sizeof(entry)) != 0)
+			return;
+	}
+}
+
 enum gate_verdict
 plan_exit(struct qr_thread *thread, struct gate_context *context,
     const struct gate_call *call)
@@ -367,6 +404,7 @@ plan_exit(struct qr_thread *thread, struct gate_context *context,
 	if (!thread->guest && atomic_fetch_sub(&gate.live_threads, 1) == 1)
 		return plan_exit_group(thread, context, call);
 	records_free(qr_thread_take(is_gone));
+	robust_pin(thread);
 	atomic_store(&thread->gate->ended, true);
 	qr_sys1(SYS_exit, call->args[0]);
 	__builtin_unreachable();

@@ -8,6 +8,8 @@
  * copied to where the kernel would have put it, the original is edited to
  * continue in the handler. Terms and invariants: gate.c, part 5.
  */
+#include <linux/audit.h>
+
 #include "../../../core/base/check.h"
 #include "signal_impl.h"
 
@@ -155,6 +157,13 @@ handler_enter(struct qr_thread *thread, struct gate_context *context,
 	return 0;
 }
 
+static void
+signal_send_again(const siginfo_t *info)
+{
+	qr_sys4(SYS_rt_tgsigqueueinfo, qr_sys0(SYS_getpid), qr_sys0(SYS_gettid),
+	    (long)info->si_signo, info);
+}
+
 /*
  * Ends the process, or stops it, as the kernel would: the signal is sent
  * again and finds its default action when context is entered.
@@ -171,8 +180,7 @@ default_action(struct qr_thread *thread, struct gate_context *context,
 		pager_killed(thread, signal);
 	action_reset(signal);
 	qr_sys4(SYS_rt_sigprocmask, (long)SIG_BLOCK, &bit, NULL, sizeof(bit));
-	qr_sys4(SYS_rt_tgsigqueueinfo, qr_sys0(SYS_getpid), qr_sys0(SYS_gettid),
-	    (long)signal, info);
+	signal_send_again(info);
 	context->mask &= ~bit;
 }
 
@@ -290,6 +298,23 @@ held_interrupt(struct qr_thread *thread, struct gate_context *context,
 
 /* --- where the kernel brings them --- */
 
+/* A signal that is not held finds its thread on Quire's stack: at the start,
+ * when the program has no handler yet, or in an exec under the program's own
+ * mask (exec.c), when it must wait. */
+static void
+signal_on_own_stack(struct qr_thread *thread, struct gate_context *context,
+    const siginfo_t *info)
+{
+	struct gate_action action;
+	action_get(thread, info->si_signo, &action);
+	if (action.handler == GATE_DEFAULT) {
+		default_action(thread, context, info);
+		return;
+	}
+	context->mask |= GATE_BIT(info->si_signo);
+	signal_send_again(info);
+}
+
 /* The record's base is no part of it: a stack of the program's may end there,
  * and be empty. */
 static bool
@@ -335,7 +360,10 @@ signal_arrive(int signal, siginfo_t *info, void *frame_context)
 	bool fault = info->si_code > 0 && (GATE_BIT(signal) & GATE_HELD) != 0;
 	bool trapped = signal == SIGSYS && info->si_code == SIGSYS_DISPATCH;
 
-	if (trapped && !nested) {
+	if (trapped && !nested && info->si_arch != AUDIT_ARCH_X86_64) {
+		/* int $0x80, as on a kernel without it. */
+		gate_result(context, -ENOSYS);
+	} else if (trapped && !nested) {
 		dispatch_call(thread, context);
 	} else if (fault && !trapped && signal != SIGSYS &&
 		   pager_fault(thread, signal, info,
@@ -349,7 +377,10 @@ signal_arrive(int signal, siginfo_t *info, void *frame_context)
 		    signal, (unsigned long)context->reg[GATE_RIP],
 		    trapped ? (unsigned long)context->reg[GATE_RAX]
 			    : (unsigned long)info->si_addr);
-		held_keep(thread->gate, info);
+		if ((GATE_BIT(signal) & GATE_HELD) != 0)
+			held_keep(thread->gate, info);
+		else
+			signal_on_own_stack(thread, context, info);
 		return;
 	} else {
 		signal_deliver(thread, context, info, fault);
