@@ -102,7 +102,7 @@ struct qr_span {
 	bool full;              /* (o,d) which list it is on */
 	bool fresh;             /* (c) all its pages were zero at first */
 	uint8_t units;          /* (c) of this header */
-	uint32_t reciprocal;    /* (c) 2^32 / bytes of a block, rounded up */
+	uint32_t reciprocal;    /* (c) 2^34 / bytes of a block, rounded up */
 	uint64_t free_map[];    /* (o,d) bit i: block i is free and cut */
 };
 

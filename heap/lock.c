@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * heap/lock.c: a futex mutex of three states.
+ * heap/lock.c: a mutex of one word that is 0 or its holder, and a bit that
+ * says that somebody sleeps on it.
  *
- * base/lock.h's locks wait through a port, which the heap has none of; and
- * this one knows its owner by an address of the owner's TLS, which stays the
- * same in a forked child. So fork from a signal handler that interrupted a
- * holder sees that the lock is its own thread's, see fork.c.
+ * base/lock.h's locks wait through a port, which the heap has none of. A
+ * thread's name here is a number that it keeps in a forked child, where its
+ * thread id is another: so fork from a signal handler that interrupted a
+ * holder sees on both sides that the lock is its own thread's. That is told
+ * by the same store that takes the lock, so there is no moment between.
  */
 #define _GNU_SOURCE
 #include "lock_impl.h"
@@ -19,11 +21,28 @@
 #include "heap_impl.h"
 
 #define LOCK_FREE   0u
-#define LOCK_HELD   1u
-#define LOCK_WAITED 2u
+#define LOCK_WAITED ((uint32_t)1 << 31)
 
 /* Turns of a spin before sleeping: about as long as a short hold takes. */
 #define LOCK_SPINS 100u
+
+/* Number of this thread, 0 before its first lock. */
+static _Thread_local uint32_t lock_self
+    __attribute__((tls_model("initial-exec")));
+
+static _Atomic(uint32_t) lock_numbers;
+
+static uint32_t
+lock_number(void)
+{
+	if (QR_UNLIKELY(lock_self == 0)) {
+		/* Relaxed: numbers need only differ. */
+		uint32_t number = atomic_fetch_add_explicit(&lock_numbers, 1,
+		    memory_order_relaxed);
+		lock_self = number % (LOCK_WAITED - 1) + 1;
+	}
+	return lock_self;
+}
 
 static void
 lock_pause(void)
@@ -45,55 +64,57 @@ lock_futex(struct qr_heap_lock *lock, int op, uint32_t value)
 }
 
 static bool
-lock_try(struct qr_heap_lock *lock)
+lock_try(struct qr_heap_lock *lock, uint32_t taken)
 {
 	uint32_t expect = LOCK_FREE;
 	/* Acquire pairs with the release in qr_heap_lock_release. */
 	return atomic_compare_exchange_strong_explicit(&lock->word, &expect,
-	    LOCK_HELD, memory_order_acquire, memory_order_relaxed);
+	    taken, memory_order_acquire, memory_order_relaxed);
 }
 
 static QR_NOINLINE void
-lock_wait(struct qr_heap_lock *lock)
+lock_wait(struct qr_heap_lock *lock, uint32_t self)
 {
 	for (unsigned turn = 0; turn < LOCK_SPINS; turn++) {
-		if (lock_try(lock))
+		if (lock_try(lock, self))
 			return;
 		lock_pause();
 	}
-	/* Who has slept takes the lock as waited for, since others may sleep
-	 * still. Acquire pairs with the release in qr_heap_lock_release. */
-	while (atomic_exchange_explicit(&lock->word, LOCK_WAITED,
-		   memory_order_acquire) != LOCK_FREE)
-		lock_futex(lock, FUTEX_WAIT, LOCK_WAITED);
-}
-
-static void
-lock_taken(struct qr_heap_lock *lock, int cancel_state)
-{
-	lock->cancel_state = cancel_state;
-	atomic_store_explicit(&lock->owner, (const void *)&qr_heap_self,
-	    memory_order_relaxed);
+	/* Who has slept takes the lock as waited for: others may sleep. */
+	while (!lock_try(lock, self | LOCK_WAITED)) {
+		uint32_t seen =
+		    atomic_load_explicit(&lock->word, memory_order_relaxed);
+		if (seen == LOCK_FREE)
+			continue;
+		/* Relaxed: the kernel looks at the word again. */
+		if ((seen & LOCK_WAITED) == 0 &&
+		    !atomic_compare_exchange_strong_explicit(&lock->word, &seen,
+			seen | LOCK_WAITED, memory_order_relaxed,
+			memory_order_relaxed))
+			continue;
+		lock_futex(lock, FUTEX_WAIT, seen | LOCK_WAITED);
+	}
 }
 
 void
 qr_heap_lock_acquire(struct qr_heap_lock *lock)
 {
 	int cancel_state = qr_heap_cancel_off();
-	if (QR_UNLIKELY(!lock_try(lock)))
-		lock_wait(lock);
-	lock_taken(lock, cancel_state);
+	uint32_t self = lock_number();
+	if (QR_UNLIKELY(!lock_try(lock, self)))
+		lock_wait(lock, self);
+	lock->cancel_state = cancel_state;
 }
 
 bool
 qr_heap_lock_try_acquire(struct qr_heap_lock *lock)
 {
 	int cancel_state = qr_heap_cancel_off();
-	if (!lock_try(lock)) {
+	if (!lock_try(lock, lock_number())) {
 		qr_heap_cancel_restore(cancel_state);
 		return false;
 	}
-	lock_taken(lock, cancel_state);
+	lock->cancel_state = cancel_state;
 	return true;
 }
 
@@ -101,13 +122,11 @@ void
 qr_heap_lock_release(struct qr_heap_lock *lock)
 {
 	int cancel_state = lock->cancel_state;
-	/* Relaxed: only the holder compares it with itself. */
-	atomic_store_explicit(&lock->owner, NULL, memory_order_relaxed);
-	/* Release pairs with the acquires in lock_try and lock_wait. */
+	/* Release pairs with the acquire in lock_try. */
 	uint32_t was = atomic_exchange_explicit(&lock->word, LOCK_FREE,
 	    memory_order_release);
 	QR_ASSERT(was != LOCK_FREE, "a free lock of the heap was released");
-	if (QR_UNLIKELY(was == LOCK_WAITED))
+	if (QR_UNLIKELY((was & LOCK_WAITED) != 0))
 		lock_futex(lock, FUTEX_WAKE, 1);
 	qr_heap_cancel_restore(cancel_state);
 }
@@ -115,7 +134,7 @@ qr_heap_lock_release(struct qr_heap_lock *lock)
 bool
 qr_heap_lock_is_mine(const struct qr_heap_lock *lock)
 {
-	/* Relaxed: another thread's value never equals our own address. */
-	return atomic_load_explicit(&lock->owner, memory_order_relaxed) ==
-	       (const void *)&qr_heap_self;
+	/* Relaxed: another thread's number never equals our own. */
+	uint32_t word = atomic_load_explicit(&lock->word, memory_order_relaxed);
+	return (word & ~LOCK_WAITED) == lock_number();
 }

@@ -28,9 +28,8 @@ enum qr_heap_rank {
 
 /* All zero: free. */
 struct qr_heap_lock {
-	_Atomic(uint32_t) word;      /* 0 free, 1 held, 2 held and waited for */
-	int cancel_state;            /* (l) the holder's, to be put back */
-	_Atomic(const void *) owner; /* an address in the holder's TLS */
+	_Atomic(uint32_t) word; /* 0, or the holder's number, and a bit */
+	int cancel_state;       /* (l) the holder's, to be put back */
 };
 
 void qr_heap_lock_acquire(struct qr_heap_lock *lock);

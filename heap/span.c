@@ -16,6 +16,13 @@
 /* The waste at the end of a span is at most this part of it. */
 #define SPAN_WASTE_PART 8u
 
+/* A block's reciprocal is of 2^34: the most that 8 bytes leave in 32 bits. */
+#define RECIPROCAL_SHIFT 34u
+
+_Static_assert((QR_SPAN_PAGES_MAX << QR_PAGE_SHIFT) <
+		   ((uint64_t)1 << RECIPROCAL_SHIFT) / QR_SIZE_MAX,
+    "a span is shorter than the least reciprocal");
+
 #define MAP_SHIFT 6u
 #define MAP_MASK  63u
 
@@ -149,7 +156,8 @@ span_init(struct qr_span *span, const struct qr_heap_run *run,
 	span->page = (uint32_t)run->page;
 	span->owner = owner;
 	span->blocks = (uint16_t)blocks;
-	span->reciprocal = (uint32_t)((((uint64_t)1 << 32) + size - 1) / size);
+	span->reciprocal =
+	    (uint32_t)qr_div_round_up((uint64_t)1 << RECIPROCAL_SHIFT, size);
 	span->size_class = (uint8_t)size_class;
 	span->pages = (uint8_t)run->pages;
 	span->region = run->region->index;
@@ -311,17 +319,19 @@ qr_span_take(struct qr_heap *heap, struct qr_span *span, unsigned limit,
 }
 
 /*
- * The product is the block's number in its upper half, exactly, for the start
- * of each block: the error of the reciprocal is below 2^15 and a number below
- * 2^11. Its lower half is below the reciprocal for these alone.
+ * The product is the block's number above RECIPROCAL_SHIFT, exactly, for the
+ * start of each block. What is below is the number times the reciprocal's
+ * error, for these alone less than the reciprocal: the error is less than the
+ * block, and a span less than the reciprocal (2^19 at least).
  */
 void
 qr_span_put(struct qr_heap *heap, struct qr_span *span, void *block)
 {
 	size_t offset = (size_t)((char *)block - qr_span_start(heap, span));
 	uint64_t product = (uint64_t)offset * span->reciprocal;
-	unsigned number = (unsigned)(product >> 32);
-	QR_ASSERT((uint32_t)product < span->reciprocal,
+	uint64_t below = product & (((uint64_t)1 << RECIPROCAL_SHIFT) - 1);
+	unsigned number = (unsigned)(product >> RECIPROCAL_SHIFT);
+	QR_ASSERT(below < span->reciprocal,
 	    "free(%p): inside of a block of class %u, not its start", block,
 	    span->size_class);
 	QR_ASSERT(number < count_get(&span->cut),

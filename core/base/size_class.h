@@ -7,8 +7,8 @@
  *   class   1 ..  64 16, 32, 48 ... 1024: steps of 16
  *   class  65 .. 104 1152, 1280 ... 32768: eight steps a doubling
  *
- * A block is at most 1/9 larger than what was asked for, 1/18 in the mean,
- * above 1 KiB, and at most 15 bytes below. Class k of the 16-byte steps is of
+ * A block is less than an eighth larger than what was asked for above 1 KiB,
+ * and at most 15 bytes below. Class k of the 16-byte steps is of
  * k * 16 bytes: their index needs no table.
  */
 #ifndef QR_BASE_SIZE_CLASS_H
