@@ -8,6 +8,7 @@
 struct census {
 	uint64_t kind[QR_PAGE_KINDS];
 	uint64_t lists; /* frames on the CPUs' lists */
+	uint64_t home;  /* frames with QR_PAGE_HOME */
 };
 
 static bool
@@ -80,15 +81,24 @@ check_zone(const struct qr_frames *frames, const struct qr_zone *zone,
 		check_list(frames, zone, &zone->pcp[cpu], census);
 }
 
-/* [frame.1], [frame.2] and [frame.5] for the frame and, if a block in use
- * begins there, for all of that. Returns the frames looked at. */
-static uint64_t
-check_frame(const struct qr_frames *frames, qr_pfn_t pfn, struct census *census)
+/* [frame.5] for one frame. */
+static void
+check_home(const struct qr_frames *frames, qr_pfn_t pfn, struct census *census)
 {
 	const struct qr_page *page = frames_page(frames, pfn);
-	QR_ASSERT((atomic_load(&page->flags) & QR_PAGE_HOME) == 0 ||
-		      pfn < atomic_load(&frames->home_end),
+	if ((atomic_load(&page->flags) & QR_PAGE_HOME) == 0)
+		return;
+	QR_ASSERT(pfn < atomic_load(&frames->home_end),
 	    "[frame.5] frame 0x%llx has home bytes", (unsigned long long)pfn);
+	census->home++;
+}
+
+/* [frame.1] and [frame.2] for the block in use that begins at the frame, if
+ * there is one. Returns the frames looked at. */
+static uint64_t
+check_block(const struct qr_frames *frames, qr_pfn_t pfn, struct census *census)
+{
+	const struct qr_page *page = frames_page(frames, pfn);
 	if (page->kind == QR_PAGE_FREE)
 		return 1;
 	uint64_t count = (uint64_t)1 << page->order;
@@ -119,7 +129,7 @@ check_kind(enum qr_page_kind kind, uint64_t found, uint64_t counted)
 	    (unsigned long long)found, (unsigned long long)counted);
 }
 
-/* [frame.3] */
+/* [frame.3], and the rest of [frame.5]. */
 static void
 check_sums(const struct qr_frames *frames, const struct census *census)
 {
@@ -144,6 +154,9 @@ check_sums(const struct qr_frames *frames, const struct census *census)
 	    (unsigned long long)lent, (unsigned long long)stat.balloon);
 	uint64_t sum = free_pages + lent + stat.user + stat.slab + stat.table +
 		       stat.pool + stat.meta + stat.kernel;
+	QR_ASSERT(census->home == stat.home,
+	    "[frame.5] home bytes: %llu found, %llu counted",
+	    (unsigned long long)census->home, (unsigned long long)stat.home);
 	QR_ASSERT(sum == stat.total, "[frame.3] %llu in all, of %llu",
 	    (unsigned long long)sum, (unsigned long long)stat.total);
 }
@@ -164,6 +177,8 @@ qr_check_frames(struct qr_frames *frames, enum qr_check_depth depth)
 	for (unsigned i = 0; i < frames->zone_count; i++)
 		check_zone(frames, &frames->zone[i], &census);
 	for (uint64_t i = 0; i < frames->pfn_count;)
-		i += check_frame(frames, frames->pfn_start + i, &census);
+		i += check_block(frames, frames->pfn_start + i, &census);
+	for (uint64_t i = 0; i < frames->pfn_count; i++)
+		check_home(frames, frames->pfn_start + i, &census);
 	check_sums(frames, &census);
 }

@@ -52,7 +52,8 @@
  *          QR_PAGE_FREE; it has the block's order and zone.
  * [frame.3] total = free + those of each kind + boot's + the balloon.
  * [frame.4] zone->free_pages is what its buddy counts.
- * [frame.5] A frame with QR_PAGE_HOME lies below frames->home_end.
+ * [frame.5] Frames with QR_PAGE_HOME lie below frames->home_end, and are
+ *          frames->home_pages.
  *
  * 4. Lists of the CPUs
  *

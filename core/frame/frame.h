@@ -143,9 +143,9 @@ struct qr_frame_stat {
 	uint64_t meta; /* descriptors, bitmaps and boot allocations */
 	uint64_t balloon;
 	uint64_t kernel;
-	uint64_t home;    /* frames of any use with live bytes in the direct
+	uint64_t home;      /* frames of any use with live bytes in the direct
 			     map; those of boot are not among them */
-	uint64_t boot;    /* of meta, taken by boot for good */
+	uint64_t boot;      /* of meta, taken by boot for good */
 	uint64_t user_peak; /* to within 32 pages a CPU and zone */
 	uint64_t pool_peak;
 };

@@ -52,6 +52,8 @@ model_hold(struct model *model, struct qr_page *page, unsigned order,
 	assert_int_equal(page->flags & ~QR_PAGE_HOME, 0);
 	assert_int_equal(page->next, QR_PFN_NIL);
 	assert_int_equal(page->prev, QR_PFN_NIL);
+	assert_null(page->u.user.mapping);
+	assert_int_equal(page->u.user.address, 0);
 	for (uint64_t i = 0; i < (uint64_t)1 << order; i++) {
 		assert_false(model->taken[pfn + i]);
 		model->taken[pfn + i] = true;
@@ -115,8 +117,17 @@ step_alloc_bulk(struct model *model)
 static void
 step_free(struct model *model)
 {
-	if (model->held_count != 0)
-		qr_frame_free(model->rig->frames, model_drop(model).page);
+	if (model->held_count == 0)
+		return;
+	struct held held = model_drop(model);
+	qr_frame_free(model->rig->frames, held.page);
+	/* The list that it went to is as long as it may be, also after the
+	 * balloon has made that less. */
+	const struct qr_zone *zone = model->rig->frames->zone;
+	unsigned cpu =
+	    sim_port(model->rig->sim)->ops->cpu(sim_port(model->rig->sim)->ctx);
+	if (held.order == 0)
+		assert_true(zone->pcp[cpu].count <= zone->pcp_high);
 }
 
 static void
@@ -219,7 +230,7 @@ test_watermarks_are_derived(void **state)
 		uint64_t configured;
 		uint64_t min_pages; /* to within 2 % for the tables' part */
 	} cases[] = {
-		{ 256, 0, 32 },      /* the least, 128 KiB */
+		{ 160, 0, 32 },      /* the least, 128 KiB */
 		{ 64, 0, 15 },       /* a quarter at most */
 		{ 16384, 0, 256 },   /* 64 MiB: 1 MiB */
 		{ 262144, 0, 1024 }, /* 1 GiB: 4 MiB */
@@ -243,6 +254,19 @@ test_watermarks_are_derived(void **state)
 	}
 }
 
+/* Of 8 TiB no more than 256 MiB are kept free. */
+static void
+test_watermarks_have_a_limit(void **state)
+{
+	struct rig *rig = rig_create(1024, 1, 0);
+	(void)state;
+	rig->frames->total_pages = (uint64_t)1 << 31;
+	rig->frames->zone[0].pages = (uint64_t)1 << 31;
+	qr_watermark_update(rig->frames, 0);
+	assert_int_equal(qr_frame_watermarks(rig->frames).min_pages, 65536);
+	rig_destroy(rig);
+}
+
 /* Each kind of caller gets down to its own mark and no further, whatever is
  * on the lists of other CPUs. */
 static void
@@ -253,6 +277,7 @@ test_each_stops_at_its_mark(void **state)
 	(void)state;
 	struct qr_watermarks marks = qr_frame_watermarks(rig->frames);
 	assert_int_equal(marks.min_pages, 200);
+	struct qr_page *block = qr_frame_alloc(rig->frames, 0, 3, QR_PAGE_SLAB);
 	sim_set_cpu(1);
 	for (size_t i = 0; i < 6; i++)
 		odd[i] = qr_frame_alloc(rig->frames, 0, 0, QR_PAGE_KERNEL);
@@ -266,6 +291,9 @@ test_each_stops_at_its_mark(void **state)
 	assert_false(qr_frame_below_min(rig->frames));
 	assert_int_equal(qr_frame_want(rig->frames), marks.high_pages - 200);
 	assert_null(qr_frame_alloc(rig->frames, 0, 3, QR_PAGE_SLAB));
+	qr_frame_free(rig->frames, block);
+	assert_ptr_equal(qr_frame_alloc(rig->frames, 0, 3, QR_PAGE_SLAB),
+	    block);
 	assert_int_equal(rig_exhaust(rig, QR_GFP_ATOMIC), 100);
 	assert_true(qr_frame_below_min(rig->frames));
 	assert_int_equal(rig_exhaust(rig, QR_GFP_RESERVE), 100);
@@ -423,6 +451,9 @@ test_home_bytes_are_released(void **state)
 	(void)qr_frame_data(frames, page);
 	qr_frame_free(frames, page);
 	qr_check_frames(frames, QR_CHECK_CHILDREN);
+	struct qr_frame_stat stat;
+	qr_frame_stat(frames, &stat);
+	assert_int_equal(stat.home, 8);
 	rig->releases = 0;
 	(void)rig_exhaust(rig, QR_GFP_USER);
 	assert_int_equal(rig->releases, 8);
@@ -484,9 +515,12 @@ test_balloon_takes_used_frames(void **state)
 	}
 	rig->hoard_count = 0;
 	rig->released_pages = 0;
-	uint64_t reached = qr_frame_balloon(frames, all);
-	assert_in_range(reached, all - 10, all);
+	uint64_t reached = qr_frame_balloon(frames, all + 100);
+	assert_in_range(reached, all - 10, all + 10);
 	assert_true(rig->released_pages >= reached - 20);
+	struct qr_frame_stat stat;
+	qr_frame_stat(frames, &stat);
+	assert_int_equal(stat.free, rig_buddy_free(rig));
 	qr_check_frames(frames, QR_CHECK_CHILDREN);
 	rig_destroy(rig);
 }
@@ -663,6 +697,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_against_model),
 		cmocka_unit_test(test_watermarks_are_derived),
+		cmocka_unit_test(test_watermarks_have_a_limit),
 		cmocka_unit_test(test_each_stops_at_its_mark),
 		cmocka_unit_test(test_low_is_signalled_in_time),
 		cmocka_unit_test(test_reclaim_is_called_while_it_helps),

@@ -70,6 +70,23 @@ test_classes(void **state)
 	rig_destroy(rig);
 }
 
+/* Where there is no wide class, tables come from a narrower one. */
+static void
+test_low_memory_only(void **state)
+{
+	static const struct qr_ram_region regions[] = {
+		{ 0, 20 * MIB, QR_RAM_USABLE, 0 },
+	};
+	(void)state;
+	struct rig *rig = create(regions, 1, QR_PORT_DMA_ZONES);
+	const struct qr_zone *zone = rig->frames->zone;
+	assert_int_equal(rig->frames->zone_count, 2);
+	assert_int_equal(zone[0].class, ZONE_DMA32);
+	assert_true(zone[0].free_pages < zone[0].pages);
+	assert_int_equal(zone[1].free_pages, zone[1].pages);
+	rig_destroy(rig);
+}
+
 /* What could have gone elsewhere leaves narrow zones their reserve; and the
  * watermarks do not count that as free. */
 static void
@@ -131,6 +148,13 @@ test_nodes(void **state)
 	struct qr_frames *frames = rig->frames;
 	assert_int_equal(frames->zone_count, 3);
 	assert_int_equal(frames->total_pages, 12 * MIB / QR_PAGE_SIZE + 1);
+	for (unsigned i = 0; i < 3; i++) {
+		qr_pfn_t first;
+		assert_true(
+		    qr_zone_take(frames, &frames->zone[i], 0, 3, &first));
+		assert_int_equal(first % 8, 0);
+		qr_zone_put(frames, &frames->zone[i], first, 3);
+	}
 	(void)rig_exhaust(rig, QR_GFP_RESERVE);
 	uint64_t pages[QR_NODES_MAX] = { 0 };
 	for (size_t i = 0; i < rig->hoard_count; i++) {
@@ -203,6 +227,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_classes),
+		cmocka_unit_test(test_low_memory_only),
 		cmocka_unit_test(test_narrow_zones_keep_a_reserve),
 		cmocka_unit_test(test_one_zone),
 		cmocka_unit_test(test_nodes),
