@@ -15,9 +15,10 @@
  *          4           11 %    6 %    5 %   here
  *          8           14 %    8 %    6 %   more partial runs than it saves
  *
- * Finer steps lose as much to partial runs as they save. Longer runs also
- * take more of the reserve to store one page. What random frees do to this is
- * pack.c's to mend.
+ * Finer steps lose as much to partial runs as they save, and so does taking
+ * a free object of the next class before a new run (10 % at 16000). Longer
+ * runs also take more of the reserve to store one page. What random frees do
+ * to this is pack.c's to mend.
  *
  * The first four bytes of an object name the slot that it belongs to, for
  * pack.c; a raw page, alone in its run, has no need of them. An object lies
@@ -374,8 +375,8 @@ qr_swap_pool_store(struct qr_swap *swap, const void *data, size_t length,
 }
 
 /*
- * Relaxed: whoever packs may read an owner while it changes. The word alone
- * tells it nothing: it asks the slot.
+ * Relaxed: whoever packs may read an owner while it changes, and then asks
+ * the slot under its lock.
  */
 void
 qr_swap_pool_set_owner(struct qr_swap *swap, struct pool_object object,
@@ -466,35 +467,41 @@ class_is_loose(const struct pool_class *class, unsigned class_index)
 	return objects > 1 && free > objects + objects / 2;
 }
 
+/* Fills owners[PACK_MOVES] from the objects taken of a run. */
+static size_t
+run_owners(const struct qr_swap *swap, uint32_t run, uint32_t *owners)
+{
+	unsigned objects = class_table[run_class(swap, run)].objects;
+	uint64_t taken = ~swap_page(swap, run)->u.pool.free_map &
+			 ~(uint64_t)0 >> (64 - objects);
+	size_t count = 0;
+	for (; taken != 0 && count < PACK_MOVES; taken &= taken - 1) {
+		struct pool_object object = { run,
+			(uint16_t)qr_bit_lowest(taken), 0 };
+		/* Relaxed: see qr_swap_pool_set_owner. */
+		owners[count++] =
+		    atomic_load_explicit(object_owner(swap, object),
+			memory_order_relaxed);
+	}
+	return count;
+}
+
 size_t
 qr_swap_pool_isolate(struct qr_swap *swap, unsigned class_index,
-    struct pool_tenant *tenants)
+    uint32_t *owners)
 {
 	struct pool_class *class = &swap->pool.classes[class_index];
 	size_t count = 0;
 	qr_lock_acquire(swap->port, &class->lock);
-	if (class->isolated != QR_PFN_NIL ||
-	    !class_is_loose(class, class_index))
-		goto out;
-	uint32_t run = class_emptiest(class);
-	QR_ASSERT(run != QR_PFN_NIL, "class %u loose without a partial run",
-	    class_index);
-	list_remove(swap, class, run);
-	class->isolated = run;
-	unsigned objects = class_table[class_index].objects;
-	uint64_t taken = ~swap_page(swap, run)->u.pool.free_map &
-			 ~(uint64_t)0 >> (64 - objects);
-	for (; taken != 0 && count < PACK_MOVES; taken &= taken - 1) {
-		struct pool_object object = { run,
-			(uint16_t)qr_bit_lowest(taken), 0 };
-		tenants[count].object = object;
-		/* Relaxed: see qr_swap_pool_set_owner. */
-		tenants[count].owner =
-		    atomic_load_explicit(object_owner(swap, object),
-			memory_order_relaxed);
-		count++;
+	if (class->isolated == QR_PFN_NIL &&
+	    class_is_loose(class, class_index)) {
+		uint32_t run = class_emptiest(class);
+		QR_ASSERT(run != QR_PFN_NIL,
+		    "class %u loose without a partial run", class_index);
+		list_remove(swap, class, run);
+		class->isolated = run;
+		count = run_owners(swap, run, owners);
 	}
-out:
 	qr_lock_release(swap->port, &class->lock);
 	return count;
 }

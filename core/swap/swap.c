@@ -60,7 +60,8 @@
  * 6. Costs
  *
  * 32 bytes a slot, 4 bytes an object, the rounding of sizes and partial runs:
- * together under 12 % of the pool from 4000 pages on (see pool.c, pack.c).
+ * together under 12 % of the pool from some 4000 pages on (see pool.c and
+ * pack.c; tests/core/test_pool.c prints it).
  * Storing: one compression, two or three locks held for some 50 ns each.
  * Loading: two atomic operations and one expansion.
  * Work memory: see work.c; lz4 24 KiB a CPU, zstd 184 KiB.

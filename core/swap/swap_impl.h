@@ -290,18 +290,13 @@ void qr_check_swap_pool(struct qr_swap *swap);
 /* What pack.c moves at once: bounds what a put may have to do. */
 #define PACK_MOVES 8u
 
-/* An object that is taken, and the slot that it says it belongs to. */
-struct pool_tenant {
-	struct pool_object object; /* its length is unknown: 0 */
-	uint32_t owner;            /* SLOT_NIL: none yet */
-};
-
 unsigned qr_swap_pool_class(const struct qr_swap *swap,
     struct pool_object object);
 /* Takes a run out of use that the others have room for, if there is one:
- * fills tenants[PACK_MOVES] and returns how many it has, 0: there is none. */
+ * fills owners[PACK_MOVES] with the slots of its objects, SLOT_NIL where there
+ * is none yet, and returns how many; 0: there is no such run. */
 size_t qr_swap_pool_isolate(struct qr_swap *swap, unsigned class_index,
-    struct pool_tenant *tenants);
+    uint32_t *owners);
 /* Copies an object into another run of its class; false: none has room. */
 QR_MUST_CHECK bool qr_swap_pool_move(struct qr_swap *swap,
     struct pool_object from, struct pool_object *to);

@@ -33,7 +33,8 @@ bed_fails(void)
 	bool fails = bed_famine;
 	if (bed_fail_in != 0 && --bed_fail_in == 0)
 		fails = true;
-	bed_failed = bed_failed || fails;
+	if (fails)
+		bed_failed = true;
 	return fails;
 }
 
@@ -108,11 +109,18 @@ toy_compress(void *work, const void *data, void *out, size_t capacity)
 	return head.length;
 }
 
+/* Called once, when a page begins to come in. */
+static void (*toy_hook)(void);
+
 static inline int
 toy_expand(void *work, const void *in, size_t length, void *data)
 {
 	struct toy_head head;
+	void (*hook)(void) = toy_hook;
 	(void)work;
+	toy_hook = NULL;
+	if (hook != NULL)
+		hook();
 	memcpy(&head, in, sizeof(head));
 	if (head.length != length || length > PAGE)
 		return -QR_EIO;

@@ -7,8 +7,10 @@
  */
 #include <pthread.h>
 #include <sched.h>
+#include <time.h>
 
 #include "codec/codec.h"
+#include "core/swap/swap_impl.h"
 #include "swap_bed.h"
 
 #define SAME_KIND 7u /* of fill_page: one repeated word */
@@ -69,6 +71,7 @@ store_page(uint64_t seed, uint64_t *slot)
 static void
 out_add(uint64_t slot, uint64_t seed)
 {
+	assert_int_equal(0, qr_swap_shadow(bed.swap, slot));
 	out[out_count++] = (struct out){ slot, seed, 1, (uint32_t)seed };
 	qr_swap_set_shadow(bed.swap, slot, (uint32_t)seed);
 }
@@ -171,8 +174,7 @@ test_same_filled(void **state)
 	qr_swap_put(bed.swap, slot);
 	/* A byte off is another page, which the toy can't compress. */
 	bed.page[PAGE - 1] = 0;
-	assert_int_equal(-QR_ENOSPC,
-	    qr_swap_store(bed.swap, bed.page, &slot));
+	assert_int_equal(-QR_ENOSPC, qr_swap_store(bed.swap, bed.page, &slot));
 	bed_stop(&bed);
 }
 
@@ -248,6 +250,121 @@ test_straight_to_device(void **state)
 	sim_stat(bed.rig.sim, &sim);
 	assert_int_equal(100, sim.disk_trims);
 	out_count = 0;
+	bed_stop(&bed);
+}
+
+/* Pages that leave one after another lie side by side. */
+static void
+test_clusters(void **state)
+{
+	(void)state;
+	const struct bed_config config = { .swap_pages = 1000,
+		.swap = { .codec = &toy_codec } };
+	struct sim_stat sim;
+	bed_start(&bed, &config);
+	for (size_t i = 0; i < 128; i++)
+		out_add(bed_store(&bed, PAGE, i), i);
+	out_drop_all();
+	sim_stat(bed.rig.sim, &sim);
+	assert_int_equal(128, sim.disk_trims);
+	bed_stop(&bed);
+}
+
+/* Frames of slots come back when the slots do. */
+static void
+test_slots_come_and_go(void **state)
+{
+	(void)state;
+	const struct bed_config config = { .swap = { .codec = &toy_codec } };
+	bed_start(&bed, &config);
+	uint64_t before = rig_free_pages(&bed.rig);
+	for (size_t i = 0; i < 2000; i++) {
+		uint64_t slot;
+		memset(bed.page, (int)i, PAGE);
+		assert_int_equal(0, qr_swap_store(bed.swap, bed.page, &slot));
+		out_add(slot, i);
+	}
+	/* 128 to a frame, and one of the table. */
+	assert_int_equal(before - 2000 / 128 - 2, rig_free_pages(&bed.rig));
+	out_drop_all();
+	bed_check(&bed);
+	assert_true(rig_free_pages(&bed.rig) >= before - 3);
+	bed_stop(&bed);
+}
+
+/* --- contents stay where they are while they are read --- */
+
+static uint64_t pinned;
+
+static void
+pinned_write_back(void)
+{
+	(void)qr_swap_write_back(bed.swap, 3);
+}
+
+static void
+test_pin_stops_write_back(void **state)
+{
+	(void)state;
+	const struct bed_config config = { .swap_pages = 64,
+		.swap = { .codec = &toy_codec } };
+	uint64_t slot[3];
+	bed_start(&bed, &config);
+	for (size_t i = 0; i < 3; i++)
+		slot[i] = bed_store(&bed, 200, i);
+	toy_hook = pinned_write_back;
+	bed_expect(&bed, slot[1], 200, 1);
+	assert_false(qr_swap_is_near(bed.swap, slot[0]));
+	assert_true(qr_swap_is_near(bed.swap, slot[1]));
+	assert_false(qr_swap_is_near(bed.swap, slot[2]));
+	bed_check(&bed);
+	for (size_t i = 0; i < 3; i++) {
+		bed_expect(&bed, slot[i], 200, i);
+		qr_swap_put(bed.swap, slot[i]);
+	}
+	bed_stop(&bed);
+}
+
+/* Frees so many that packing wants the pinned one's run, then writes over
+ * what has become free. */
+static void
+pinned_pack(void)
+{
+	while (out_count > 0) {
+		if (out[out_count - 1].slot == pinned)
+			out_count--;
+		else
+			out_drop(out_count - 1);
+		if (out_count == 22)
+			break;
+	}
+	for (size_t i = 0; i < 60; i++) {
+		uint64_t seed = 1000 + i;
+		unsigned char page[PAGE];
+		toy_fill(page, 1480, seed);
+		uint64_t slot;
+		assert_int_equal(0, qr_swap_store(bed.swap, page, &slot));
+		out_add(slot, seed);
+	}
+}
+
+static void
+test_pin_stops_packing(void **state)
+{
+	(void)state;
+	const struct bed_config config = { .swap = { .codec = &toy_codec } };
+	bed_start(&bed, &config);
+	/* 11 to a run of 4 frames; the last alone in its run at first. */
+	for (size_t i = 0; i < 111; i++)
+		out_add(bed_store(&bed, 1480, i), i);
+	pinned = out[110].slot;
+	toy_hook = pinned_pack;
+	bed_expect(&bed, pinned, 1480, 110);
+	bed_check(&bed);
+	for (size_t i = 0; i < out_count; i++)
+		bed_expect(&bed, out[i].slot, 1480, out[i].seed);
+	qr_swap_put(bed.swap, pinned);
+	out_drop_all();
 	bed_stop(&bed);
 }
 
@@ -650,6 +767,149 @@ test_threads(void **state)
 	bed_stop(&bed);
 }
 
+/*
+ * A reader comes while its object is being moved, and is slow: it must have
+ * waited for the move, or it would read a place that has been written over.
+ */
+static struct {
+	pthread_t thread;
+	uint64_t seed;
+	uint64_t slot;       /* the reader's */
+	_Atomic(bool) armed; /* the next move of it starts the reader */
+	_Atomic(bool) inside;
+	_Atomic(bool) written_over;
+} late;
+
+static void
+late_linger(void)
+{
+	late.inside = true;
+	while (!late.written_over)
+		sched_yield();
+}
+
+static void *
+late_read(void *ctx)
+{
+	static unsigned char page[PAGE], back[PAGE];
+	(void)ctx;
+	toy_fill(page, 1000, late.seed);
+	toy_hook = late_linger;
+	assert_int_equal(0, qr_swap_load(bed.swap, late.slot, back));
+	assert_memory_equal(page, back, PAGE);
+	return NULL;
+}
+
+bool __real_qr_swap_pool_move(struct qr_swap *swap, struct pool_object from,
+    struct pool_object *to);
+bool __wrap_qr_swap_pool_move(struct qr_swap *swap, struct pool_object from,
+    struct pool_object *to);
+
+bool
+__wrap_qr_swap_pool_move(struct qr_swap *swap, struct pool_object from,
+    struct pool_object *to)
+{
+	struct timespec ms = { 0, 1000000 };
+	if (late.armed) {
+		late.armed = false;
+		pthread_create(&late.thread, NULL, late_read, NULL);
+		for (unsigned i = 0; i < 30 && !late.inside; i++)
+			nanosleep(&ms, NULL);
+	}
+	return __real_qr_swap_pool_move(swap, from, to);
+}
+
+static void
+test_reader_meets_a_move(void **state)
+{
+	(void)state;
+	const struct bed_config config = { .cpus = 2,
+		.flags = SIM_THREADS,
+		.swap = { .codec = &toy_codec } };
+	bed_start(&bed, &config);
+	/* 4 to a frame: of the last but one run, one is left; of the others
+	 * all but one. */
+	for (size_t i = 0; i < 40; i++)
+		out_add(bed_store(&bed, 1000, i), i);
+	late.seed = out[36].seed;
+	late.slot = out[36].slot;
+	for (size_t i = 37; i < 40; i++)
+		qr_swap_put(bed.swap, out[i].slot);
+	late.armed = true;
+	for (size_t i = 0; i < 36 && late.armed; i += 4) {
+		qr_swap_put(bed.swap, out[i].slot);
+		out[i].refs = 0;
+	}
+	assert_false(late.armed);
+	for (size_t i = 0; i < 36; i++)
+		if (out[i].refs == 0)
+			out[i].slot = bed_store(&bed, 1000, out[i].seed);
+	for (size_t i = 37; i < 40; i++)
+		out[i].slot = bed_store(&bed, 1000, out[i].seed);
+	late.written_over = true;
+	pthread_join(late.thread, NULL);
+	bed_check(&bed);
+	for (size_t i = 0; i < 40; i++) {
+		bed_expect(&bed, out[i].slot, 1000, out[i].seed);
+		qr_swap_put(bed.swap, out[i].slot);
+	}
+	out_count = 0;
+	bed_stop(&bed);
+}
+
+/* Objects of one size move while others of them are read: each thread loads
+ * its own slots, and drops and stores so many that runs come to be packed. */
+static void *
+pack_run(void *ctx)
+{
+	struct test_random random = { (uint64_t)(uintptr_t)ctx };
+	uint64_t slot[36], seed[36];
+	unsigned char *pages = malloc(2 * PAGE);
+	size_t count = 0;
+	sim_set_cpu((unsigned)(uintptr_t)ctx);
+	for (unsigned step = 0; step < 20000; step++) {
+		uint64_t pick = test_random_next(&random);
+		if (step % 8 != 0 && count > 0) {
+			size_t i = pick % count;
+			toy_fill(pages, 1000, seed[i]);
+			assert_int_equal(0,
+			    qr_swap_load(bed.swap, slot[i], pages + PAGE));
+			assert_memory_equal(pages, pages + PAGE, PAGE);
+		} else if (step / 128 % 2 == 0 && count < 36) {
+			toy_fill(pages, 1000, pick);
+			assert_int_equal(0,
+			    qr_swap_store(bed.swap, pages, &slot[count]));
+			seed[count++] = pick;
+		} else if (count > 0) {
+			size_t i = pick % count;
+			qr_swap_put(bed.swap, slot[i]);
+			slot[i] = slot[--count];
+			seed[i] = seed[count];
+		}
+	}
+	while (count-- > 0)
+		qr_swap_put(bed.swap, slot[count]);
+	free(pages);
+	return NULL;
+}
+
+static void
+test_readers_while_packing(void **state)
+{
+	(void)state;
+	const struct bed_config config = { .cpus = 2,
+		.flags = SIM_THREADS | SIM_JITTER,
+		.swap = { .codec = &toy_codec } };
+	pthread_t thread[3];
+	bed_start(&bed, &config);
+	for (uintptr_t i = 0; i < 3; i++)
+		pthread_create(&thread[i], NULL, pack_run, (void *)(i + 1));
+	for (size_t i = 0; i < 3; i++)
+		pthread_join(thread[i], NULL);
+	assert_int_equal(0, bed_stat(&bed).pool_frames);
+	bed_stop(&bed);
+}
+
 int
 main(void)
 {
@@ -662,6 +922,10 @@ main(void)
 		cmocka_unit_test(test_same_filled),
 		cmocka_unit_test(test_oldest_first),
 		cmocka_unit_test(test_straight_to_device),
+		cmocka_unit_test(test_clusters),
+		cmocka_unit_test(test_slots_come_and_go),
+		cmocka_unit_test(test_pin_stops_write_back),
+		cmocka_unit_test(test_pin_stops_packing),
 		cmocka_unit_test(test_device_shrinks_and_grows),
 		cmocka_unit_test(test_device_says_full),
 		cmocka_unit_test(test_each_write_fails),
@@ -672,6 +936,8 @@ main(void)
 		cmocka_unit_test(test_put_in_transit),
 		cmocka_unit_test_prestate(test_threads, &codec[0]),
 		cmocka_unit_test_prestate(test_threads, &codec[1]),
+		cmocka_unit_test(test_reader_meets_a_move),
+		cmocka_unit_test(test_readers_while_packing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
