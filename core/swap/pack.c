@@ -4,15 +4,16 @@
  *
  * Pages come back in another order than they went out. Left alone, a pool of
  * which half has been taken back at random wastes half of its frames; packed,
- * 8 % of them (16000 pages stored). So after
- * each object that is freed its class is looked at: if a run and a half of it
- * is free, the emptiest run is put aside and its objects go to the others, 8
- * at a time. A class thus never holds more than a run and a half of free
- * objects (and those being moved), whatever its history, for one copy of an
- * object, 50 to 200 ns, per object freed in the long run.
+ * 8 % of them (16000 pages stored). So after each object that is freed its
+ * class is looked at: if a run and a half of it is free, the emptiest run is
+ * put aside and its objects go to the others, 8 at a time. A class thus never
+ * holds more than a run and a half of free objects (and those being moved),
+ * whatever its history, for one copy of an object per object freed in the
+ * long run.
  *
  * An object says whose it is. It is moved under the slot lock, marked in the
- * slot's word so that no reader begins; one that is being read stays. Keeps [swap.2], [swap.3].
+ * slot's word so that no reader begins; one that is being read stays. Keeps
+ * [swap.2], [swap.3].
  */
 #include "swap_impl.h"
 
