@@ -3,11 +3,11 @@
  * space/area.c: the tree of a space's areas: lookup, holes, split and join.
  *
  * Keeps [space.1] areas never overlap, [space.2] alike neighbours are one
- * area, and the sums in struct qr_space. Each node sums up its subtree's
- * first and last address and largest hole, so the highest hole of a size is
- * found in one descent: a node whose gap_max suffices has such a hole in its
- * right subtree, between that and itself, between itself and its left
- * subtree, or in the left subtree, and these are tried in this order.
+ * area, and the sums in struct qr_space. Each area knows the hole below it
+ * (the lowest one's begins at QR_SPACE_BOTTOM), and its node the largest hole
+ * of its subtree, so the highest hole of a size is found in one descent: it is
+ * in the right subtree, or below the node's own area, or in the left subtree.
+ * Whatever changes where an area ends changes the next area's hole.
  */
 #include "space_impl.h"
 
@@ -23,31 +23,39 @@ area_child(const struct qr_area *area, enum qr_tree_side side)
 	return area_of(area->node.child[side]);
 }
 
-static uint64_t
-area_max(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
-
 static void
 area_summarize(struct qr_tree_node *node)
 {
 	struct qr_area *area = area_of(node);
-	const struct qr_area *left = area_child(area, QR_TREE_LEFT);
-	const struct qr_area *right = area_child(area, QR_TREE_RIGHT);
-	area->low = area->start;
-	area->high = area->end;
-	area->gap_max = 0;
-	if (left != NULL) {
-		area->low = left->low;
-		area->gap_max =
-		    area_max(left->gap_max, area->start - left->high);
+	area->gap_max = area->gap;
+	for (unsigned side = 0; side < 2; side++) {
+		const struct qr_area *child =
+		    area_child(area, (enum qr_tree_side)side);
+		if (child != NULL && child->gap_max > area->gap_max)
+			area->gap_max = child->gap_max;
 	}
-	if (right != NULL) {
-		area->high = right->high;
-		area->gap_max = area_max(area->gap_max,
-		    area_max(right->gap_max, right->low - area->end));
-	}
+}
+
+/* Measures the hole between prev (NULL: none) and area. */
+static void
+area_measure(struct qr_area *area, const struct qr_area *prev)
+{
+	qr_vaddr_t below = prev == NULL ? QR_SPACE_BOTTOM : prev->end;
+	uint64_t pages = 0;
+	if (area->start > below)
+		pages = (area->start - below) >> QR_PAGE_SHIFT;
+	area->gap = pages < UINT32_MAX ? (uint32_t)pages : UINT32_MAX;
+}
+
+/* As above, for an area that is in the tree; it may be NULL. */
+static void
+area_remeasure(struct qr_space *space, struct qr_area *area,
+    const struct qr_area *prev)
+{
+	if (area == NULL)
+		return;
+	area_measure(area, prev);
+	qr_tree_update(&space->areas, &area->node);
 }
 
 void
@@ -109,25 +117,22 @@ qr_area_is_free(struct qr_space *space, qr_vaddr_t start, qr_vaddr_t end)
 	return area == NULL || area->start >= end;
 }
 
-/* The hole below a subtree whose gap_max is at least size_bytes, that lies
- * highest. */
+/* Where the highest hole of so many pages in the subtree ends; there is
+ * one. */
 static qr_vaddr_t
-area_gap_in(const struct qr_area *area, uint64_t size_bytes)
+area_gap_end(const struct qr_area *area, uint64_t pages)
 {
 	for (;;) {
-		const struct qr_area *left = area_child(area, QR_TREE_LEFT);
 		const struct qr_area *right = area_child(area, QR_TREE_RIGHT);
-		if (right != NULL && right->gap_max >= size_bytes) {
+		if (right != NULL && right->gap_max >= pages) {
 			area = right;
 			continue;
 		}
-		if (right != NULL && right->low - area->end >= size_bytes)
-			return right->low - size_bytes;
-		QR_ASSERT(left != NULL, "gap_max of the area at 0x%llx lies",
-		    (unsigned long long)area->start);
-		if (area->start - left->high >= size_bytes)
-			return area->start - size_bytes;
-		area = left;
+		if (area->gap >= pages)
+			return area->start;
+		area = area_child(area, QR_TREE_LEFT);
+		QR_ASSERT(area != NULL, "no hole of %llu pages",
+		    (unsigned long long)pages);
 	}
 }
 
@@ -136,19 +141,22 @@ qr_area_find_gap(const struct qr_space *space, uint64_t size_bytes,
     qr_vaddr_t *address)
 {
 	const struct qr_area *root = area_of(space->areas.root);
-	qr_vaddr_t low = root == NULL ? space->end : root->low;
-	qr_vaddr_t high = root == NULL ? QR_SPACE_BOTTOM : root->high;
-	if (high < QR_SPACE_BOTTOM)
-		high = QR_SPACE_BOTTOM;
+	const struct qr_area *last = root;
+	qr_vaddr_t high = QR_SPACE_BOTTOM;
+	for (const struct qr_area *area = root; area != NULL;
+	     area = area_child(area, QR_TREE_RIGHT))
+		last = area;
+	if (last != NULL && last->end > high)
+		high = last->end;
+
+	uint64_t pages = size_bytes >> QR_PAGE_SHIFT;
 	if (space->end - high >= size_bytes)
 		*address = space->end - size_bytes;
-	else if (root != NULL && root->gap_max >= size_bytes)
-		*address = area_gap_in(root, size_bytes);
-	else if (low >= QR_SPACE_BOTTOM && low - QR_SPACE_BOTTOM >= size_bytes)
-		*address = low - size_bytes;
+	else if (root != NULL && root->gap_max >= pages)
+		*address = area_gap_end(root, pages) - size_bytes;
 	else
 		return -QR_ENOMEM;
-	return *address >= QR_SPACE_BOTTOM ? 0 : -QR_ENOMEM;
+	return 0;
 }
 
 int
@@ -194,19 +202,27 @@ qr_area_insert(struct qr_space *space, struct qr_area *area)
 {
 	QR_ASSERT(area->start < area->end, "area of no size at 0x%llx",
 	    (unsigned long long)area->start);
-	struct qr_tree_node *parent = NULL;
+	struct qr_area *parent = NULL;
+	struct qr_area *prev = NULL;
+	struct qr_area *next = NULL;
 	enum qr_tree_side side = QR_TREE_LEFT;
-	for (struct qr_tree_node *node = space->areas.root; node != NULL;
-	     node = node->child[side]) {
-		parent = node;
-		const struct qr_area *at = area_of(node);
+	for (struct qr_area *at = area_of(space->areas.root); at != NULL;
+	     at = area_child(at, side)) {
+		parent = at;
 		side = area->start < at->start ? QR_TREE_LEFT : QR_TREE_RIGHT;
-		QR_ASSERT(area->end <= at->start || area->start >= at->end,
-		    "space.1: area at 0x%llx overlaps the one at 0x%llx",
-		    (unsigned long long)area->start,
-		    (unsigned long long)at->start);
+		if (side == QR_TREE_LEFT)
+			next = at;
+		else
+			prev = at;
 	}
-	qr_tree_insert(&space->areas, &area->node, parent, side);
+	QR_ASSERT((prev == NULL || prev->end <= area->start) &&
+		      (next == NULL || area->end <= next->start),
+	    "space.1: area at 0x%llx overlaps another",
+	    (unsigned long long)area->start);
+	area_measure(area, prev);
+	qr_tree_insert(&space->areas, &area->node,
+	    parent == NULL ? NULL : &parent->node, side);
+	area_remeasure(space, next, area);
 	space->area_count++;
 	area_count(space, area, true);
 }
@@ -214,11 +230,23 @@ qr_area_insert(struct qr_space *space, struct qr_area *area)
 void
 qr_area_remove(struct qr_space *space, struct qr_area *area)
 {
+	struct qr_area *prev = area_of(qr_tree_prev(&area->node));
+	struct qr_area *next = qr_area_next(area);
 	atomic_store_explicit(&space->last, NULL, memory_order_relaxed);
 	area_count(space, area, false);
 	space->area_count--;
 	qr_tree_remove(&space->areas, &area->node);
+	area_remeasure(space, next, prev);
 	qr_slab_free(space->spaces->area_cache, area);
+}
+
+/* Moves the area's end; the next area's hole is the caller's to measure. */
+static void
+area_set_end(struct qr_space *space, struct qr_area *area, qr_vaddr_t end)
+{
+	area_count(space, area, false);
+	area->end = end;
+	area_count(space, area, true);
 }
 
 /* Splits the area that address lies inside of, if there is one. */
@@ -232,10 +260,7 @@ area_split_at(struct qr_space *space, qr_vaddr_t address,
 	struct qr_area *upper = qr_area_spares_use(spares);
 	*upper = *area;
 	upper->start = address;
-	area_count(space, area, false);
-	area->end = address;
-	area_count(space, area, true);
-	qr_tree_update(&space->areas, &area->node);
+	area_set_end(space, area, address);
 	qr_area_insert(space, upper);
 }
 
@@ -277,9 +302,7 @@ qr_area_join(struct qr_space *space, qr_vaddr_t start, qr_vaddr_t end)
 		}
 		qr_vaddr_t joined_end = next->end;
 		qr_area_remove(space, next);
-		area_count(space, area, false);
-		area->end = joined_end;
-		area_count(space, area, true);
-		qr_tree_update(&space->areas, &area->node);
+		area_set_end(space, area, joined_end);
+		area_remeasure(space, qr_area_next(area), area);
 	}
 }

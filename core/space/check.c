@@ -33,6 +33,10 @@ check_area(const struct qr_space *space, const struct qr_area *area,
 	    "space.1: area 0x%llx has flags 0x%x", start, area->flags);
 	if (next == NULL)
 		return;
+	QR_ASSERT(next->gap == (next->start - area->end) >> QR_PAGE_SHIFT ||
+		      next->gap == UINT32_MAX,
+	    "space.1: area 0x%llx has a hole of %u pages above it", start,
+	    next->gap);
 	QR_ASSERT(area->end <= next->start,
 	    "space.1: area 0x%llx overlaps the one at 0x%llx", start,
 	    (unsigned long long)next->start);

@@ -24,20 +24,20 @@
 #define QR_AREA_CHARGED 0x8000u
 
 /*
- * A range of addresses with the same rights. Keys: (s) the space's lock,
- * exclusive to write. low, high and gap_max sum up the subtree below node:
- * its first and last address and the largest hole between its areas.
+ * A range of addresses with the same rights; one cache line. Key: (s) the
+ * space's lock, exclusive to write. Holes are counted in pages, those of 16 TiB
+ * and more as a page less than that.
  */
 struct qr_area {
 	struct qr_tree_node node; /* (s) */
 	qr_vaddr_t start;         /* (s) */
 	qr_vaddr_t end;           /* (s) */
-	qr_vaddr_t low;           /* (s) */
-	qr_vaddr_t high;          /* (s) */
-	uint64_t gap_max;         /* (s) bytes */
-	unsigned prot;            /* (s) QR_PROT_* */
-	unsigned flags;           /* (s) QR_AREA_KEPT, QR_AREA_CHARGED */
+	uint32_t gap;             /* (s) hole below it, pages */
+	uint32_t gap_max;         /* (s) largest in the subtree of node */
+	uint32_t prot;            /* (s) QR_PROT_* */
+	uint32_t flags;           /* (s) QR_AREA_KEPT, QR_AREA_CHARGED */
 };
+_Static_assert(sizeof(struct qr_area) <= 64, "an area is a cache line");
 
 /* One of the mappings of a page that several entries map; see rmap.c. */
 struct qr_mapping {
