@@ -21,6 +21,17 @@
 #define WAITV_COUNT_MAX  128u
 #define MESSAGES_MAX     1024u
 
+/* Arguments that are only sometimes written may lie where they can't be. */
+static int
+pin_some(struct qr_thread *thread, uintptr_t start, size_t size_bytes,
+    unsigned access)
+{
+	int error = pager_pin(thread, start, size_bytes, access);
+	if (error == -EFAULT && access == QR_ACCESS_WRITE)
+		error = pager_pin(thread, start, size_bytes, QR_ACCESS_READ);
+	return error;
+}
+
 int
 pin(struct qr_thread *thread, uintptr_t start, size_t size_bytes,
     unsigned access)
@@ -28,10 +39,17 @@ pin(struct qr_thread *thread, uintptr_t start, size_t size_bytes,
 	if (!gate.config.pins || start == 0 || size_bytes == 0)
 		return 0;
 	int error = pager_pin(thread, start, size_bytes, access);
-	/* Arguments that are only sometimes written may lie where they can't
-	 * be. */
-	if (error == -EFAULT && access == QR_ACCESS_WRITE)
-		error = pager_pin(thread, start, size_bytes, QR_ACCESS_READ);
+	if (error == -EFAULT) {
+		/* The size may be more than the call will touch: what lies on
+		 * the next page must not decide about the first. */
+		size_t first = QR_PAGE_SIZE - start % QR_PAGE_SIZE;
+		if (first > size_bytes)
+			first = size_bytes;
+		error = pin_some(thread, start, first, access);
+		if (error != -ENOMEM && first < size_bytes)
+			error = pin_some(thread, start + first,
+			    size_bytes - first, access);
+	}
 	if (error == -ENOMEM)
 		atomic_fetch_add_explicit(&gate.unpinned, 1,
 		    memory_order_relaxed); /* a statistic */
@@ -186,16 +204,13 @@ plan_queue(struct qr_thread *thread, struct gate_context *context,
 
 /* --- other vectors --- */
 
-/* vmsplice, process_madvise: the vectors are what counts. */
 enum gate_verdict
-plan_vectors_in(struct qr_thread *thread, struct gate_context *context,
+plan_vmsplice(struct qr_thread *thread, struct gate_context *context,
     const struct gate_call *call)
 {
 	(void)context;
-	unsigned access =
-	    call->number == SYS_vmsplice ? QR_ACCESS_WRITE : QR_ACCESS_READ;
 	pin_vectors(thread, (uintptr_t)call->args[1], (size_t)call->args[2],
-	    access);
+	    QR_ACCESS_WRITE);
 	return GATE_ISSUE;
 }
 
@@ -385,8 +400,9 @@ plan_mapping(struct qr_thread *thread, struct gate_context *context,
 	return GATE_DONE;
 }
 
-/* The kernel would touch memory at times that no pin covers. Programs have a
- * second way, since older kernels lack the call too. */
+/* The kernel would touch memory at times that no pin covers, or change
+ * managed mappings behind the pager's back. Programs have a second way, since
+ * older kernels lack the call too. */
 enum gate_verdict
 plan_unsupported(struct qr_thread *thread, struct gate_context *context,
     const struct gate_call *call)

@@ -55,7 +55,7 @@ PLAN(queue);
 PLAN(select);
 PLAN(timer_create);
 PLAN(unsupported);
-PLAN(vectors_in);
+PLAN(vmsplice);
 
 /* transfer.c */
 PLAN(transfer);
