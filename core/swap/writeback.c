@@ -13,8 +13,8 @@
  * Errors. If a write fails with -QR_EIO its pages are written again one by
  * one, and the device pages that fail alone are retired. -QR_ENOSPC marks the
  * device as full. In both cases pages stay in the pool, as the newest, so
- * that the next attempt begins with others; and this one ends. Keeps [swap.2], [swap.5],
- * [swap.6].
+ * that the next attempt begins with others; and this one ends. Keeps
+ * [swap.2], [swap.5], [swap.6].
  */
 #include "swap_impl.h"
 

@@ -234,4 +234,47 @@ bed_expect(struct bed *bed, uint64_t slot, size_t length, uint64_t seed)
 	assert_memory_equal(bed->page, bed->back, PAGE);
 }
 
+/* --- pages as programs have them --- */
+
+#define SAME_KIND 7u /* of fill_page: one repeated word */
+
+/* A page of one of eight kinds, by its seed: heap-like, text, random, … */
+static inline void
+fill_page(unsigned char *page, uint64_t seed)
+{
+	struct test_random random = { seed };
+	unsigned kind = (unsigned)(seed % 8);
+	memset(page, 0, PAGE);
+	if (kind == SAME_KIND) {
+		memset(page, (int)(seed >> 3 & 0xff), PAGE);
+		return;
+	}
+	for (size_t i = 0; i < PAGE; i += 8) {
+		uint64_t word = test_random_next(&random);
+		if (kind < 4)
+			word = word % (kind + 2) == 0
+				   ? 0x7f0000000000 + (word & 0xffff0)
+				   : word % 3;
+		else if (kind < 6)
+			word &= 0x0f0f0f0f0f0f0f0f;
+		memcpy(page + i, &word, 8);
+	}
+}
+
+static inline void
+bed_expect_page(struct bed *bed, uint64_t slot, uint64_t seed)
+{
+	fill_page(bed->page, seed);
+	memset(bed->back, 0xee, PAGE);
+	assert_int_equal(0, qr_swap_load(bed->swap, slot, bed->back));
+	assert_memory_equal(bed->page, bed->back, PAGE);
+}
+
+static inline int
+bed_store_page(struct bed *bed, uint64_t seed, uint64_t *slot)
+{
+	fill_page(bed->page, seed);
+	return qr_swap_store(bed->swap, bed->page, slot);
+}
+
 #endif

@@ -251,8 +251,7 @@ load_wild(void *ctx)
 static void
 damage(void *ctx)
 {
-	assert_int_equal(0,
-	    qr_swap_load(bed.swap, *(uint64_t *)ctx, bed.back));
+	assert_int_equal(0, qr_swap_load(bed.swap, *(uint64_t *)ctx, bed.back));
 }
 
 static void
