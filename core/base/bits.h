@@ -45,6 +45,17 @@ qr_bit_highest(uint64_t n)
 	return 63u - (unsigned)__builtin_clzll(n);
 }
 
+/* Bits that are set. The builtin would call libgcc where the processor may
+ * lack the instruction. */
+static inline unsigned
+qr_bit_count(uint64_t n)
+{
+	n -= n >> 1 & 0x5555555555555555;
+	n = (n & 0x3333333333333333) + (n >> 2 & 0x3333333333333333);
+	n = (n + (n >> 4)) & 0x0f0f0f0f0f0f0f0f;
+	return (unsigned)(n * 0x0101010101010101 >> 56);
+}
+
 /* Smallest order with (1 << order) >= n; n is not 0. */
 static inline unsigned
 qr_order_of(uint64_t n)
