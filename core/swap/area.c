@@ -157,7 +157,7 @@ cluster_set(struct qr_swap *swap, uint64_t first, uint64_t bits, bool taken)
 	struct qr_page *leaf = qr_swap_table_page(swap, &area->table, index);
 	uint64_t *words = qr_swap_table_at(swap, &area->table, index);
 	uint64_t *word = &words[first % AREA_PAGES_PER_LEAF / AREA_CLUSTER];
-	uint32_t count = (uint32_t)__builtin_popcountll(bits);
+	uint32_t count = qr_bit_count(bits);
 	QR_ASSERT((*word & bits) == (taken ? 0 : bits),
 	    "[swap.6] cluster %llu is 0x%llx, not 0x%llx",
 	    (unsigned long long)first, (unsigned long long)*word,
@@ -280,7 +280,7 @@ check_leaf(struct qr_swap *swap, uint32_t index)
 	const uint64_t *words = qr_swap_table_at(swap, table, index);
 	uint32_t used = 0, clusters = 0;
 	for (uint32_t i = 0; i < WORDS_PER_LEAF; i++) {
-		used += (uint32_t)__builtin_popcountll(words[i]);
+		used += qr_bit_count(words[i]);
 		clusters += words[i] == 0;
 	}
 	QR_ASSERT(used == leaf->u.map.used,

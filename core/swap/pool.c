@@ -579,7 +579,7 @@ check_run(struct qr_swap *swap, unsigned class_index, uint32_t run)
 	    page->u.pool.class_index, class_index);
 	QR_ASSERT((page->u.pool.free_map & ~all) == 0,
 	    "[swap.3] run %u has free objects beyond %u", run, objects);
-	QR_ASSERT((unsigned)__builtin_popcountll(taken) == page->u.pool.used,
+	QR_ASSERT(qr_bit_count(taken) == page->u.pool.used,
 	    "[swap.3] run %u counts %u objects, its map 0x%llx", run,
 	    page->u.pool.used, (unsigned long long)taken);
 	QR_ASSERT(page->u.pool.used != 0, "[swap.3] run %u is empty", run);

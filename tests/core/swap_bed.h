@@ -110,7 +110,7 @@ toy_compress(void *work, const void *data, void *out, size_t capacity)
 }
 
 /* Called once, when a page begins to come in. */
-static void (*toy_hook)(void);
+static void (*_Atomic toy_hook)(void);
 
 static inline int
 toy_expand(void *work, const void *in, size_t length, void *data)
