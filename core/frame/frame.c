@@ -170,7 +170,7 @@ page_begin(const struct qr_frames *frames, const struct qr_zone *zone,
 {
 	QR_ASSERT(page->kind == QR_PAGE_FREE,
 	    "[frame.1] free frame 0x%llx is of kind %u",
-	    (unsigned long long)qr_frame_pfn(frames, page), page->kind);
+	    (unsigned long long)frames_pfn(frames, page), page->kind);
 	page->next = QR_PFN_NIL;
 	page->prev = QR_PFN_NIL;
 	page->kind = (uint8_t)kind;
@@ -182,27 +182,19 @@ page_begin(const struct qr_frames *frames, const struct qr_zone *zone,
 	assert_tails_free(frames, page);
 }
 
-/* The zone of a block in use. Anything else panics. */
-static inline struct qr_zone *
-page_zone(const struct qr_frames *frames, const struct qr_page *page)
-{
-	qr_pfn_t pfn = qr_frame_pfn(frames, page);
-	QR_ASSERT(page->kind != QR_PAGE_FREE && page->kind < QR_PAGE_KINDS,
-	    "[frame.1] frame 0x%llx is not in use", (unsigned long long)pfn);
-	return &frames->zone[page->zone];
-}
-
-/* Ends the use of a block; returns what it was used for. */
+/* Ends the use of a block; returns what it was used for. Panics if it was not
+ * in use. */
 static inline enum qr_page_kind
 page_end(const struct qr_frames *frames, struct qr_page *page)
 {
 	enum qr_page_kind kind = page->kind;
 	/* Acquire pairs with the release by whoever dropped another one. */
 	uint32_t refs = atomic_load_explicit(&page->refs, memory_order_acquire);
-	QR_ASSERT(kind != QR_PAGE_FREE && refs <= 1,
-	    "[frame.1] frame 0x%llx freed, of kind %u with %u references",
-	    (unsigned long long)qr_frame_pfn(frames, page), (unsigned)kind,
-	    refs);
+	QR_ASSERT(kind != QR_PAGE_FREE,
+	    "[frame.1] frame 0x%llx freed, but not in use",
+	    (unsigned long long)frames_pfn(frames, page));
+	QR_ASSERT(refs <= 1, "frame 0x%llx freed with %u references",
+	    (unsigned long long)frames_pfn(frames, page), refs);
 	assert_tails_free(frames, page);
 	page->kind = QR_PAGE_FREE;
 	/* Relaxed: nobody else knows the page any more. */
@@ -241,32 +233,24 @@ pcp_here(const struct qr_frames *frames, const struct qr_zone *zone)
 	return &zone->pcp[qr_port_cpu(frames->port)];
 }
 
-/* One frame off the list, which is refilled if it is empty and gfp allows.
- * The caller is inside. NULL: none. */
+/* The frame that came last onto a list of count, now for use as kind. The
+ * caller is inside. */
 static inline struct qr_page *
-pcp_pop(struct qr_frames *frames, struct qr_zone *zone, struct qr_pcp *pcp,
-    qr_gfp_t gfp)
+pcp_pop(struct qr_frames *frames, struct qr_pcp *pcp, uint32_t count,
+    enum qr_page_kind kind)
 {
-	/* Relaxed, here and in pcp_push: others only read count as a hint. */
-	uint32_t count =
-	    atomic_load_explicit(&pcp->count, memory_order_relaxed);
-	if (QR_UNLIKELY(count == 0)) {
-		bool is_filled = qr_zone_refill(frames, zone, pcp, gfp);
-		qr_watermark_signal(frames);
-		if (!is_filled)
-			return NULL;
-		count = atomic_load_explicit(&pcp->count, memory_order_relaxed);
-	}
 	count--;
+	/* Relaxed, here and in pcp_push: others only read it as a hint. */
 	atomic_store_explicit(&pcp->count, count, memory_order_relaxed);
+	pcp_count_kind(frames, pcp, kind, 1);
 	return frames_page(frames, pcp->frames[count]);
 }
 
-/* Puts a frame on the list, from which others go to the zone if it is full.
- * The caller is inside. */
+/* Puts a frame that was used as kind on the list, from which others go to the
+ * zone if it is full. The caller is inside. */
 static inline void
 pcp_push(struct qr_frames *frames, struct qr_zone *zone, struct qr_pcp *pcp,
-    const struct qr_page *page)
+    qr_pfn_t pfn, enum qr_page_kind kind)
 {
 	uint32_t count =
 	    atomic_load_explicit(&pcp->count, memory_order_relaxed);
@@ -278,8 +262,24 @@ pcp_push(struct qr_frames *frames, struct qr_zone *zone, struct qr_pcp *pcp,
 		qr_zone_spill(frames, zone, pcp, count - high + batch);
 		count = atomic_load_explicit(&pcp->count, memory_order_relaxed);
 	}
-	pcp->frames[count] = (uint32_t)qr_frame_pfn(frames, page);
+	pcp->frames[count] = (uint32_t)pfn;
 	atomic_store_explicit(&pcp->count, count + 1, memory_order_relaxed);
+	pcp_count_kind(frames, pcp, kind, -1);
+}
+
+/* Frames on the list, after a refill if there were none. The caller is
+ * inside. */
+static uint32_t
+pcp_fill(struct qr_frames *frames, struct qr_zone *zone, struct qr_pcp *pcp,
+    qr_gfp_t gfp)
+{
+	uint32_t count =
+	    atomic_load_explicit(&pcp->count, memory_order_relaxed);
+	if (count != 0)
+		return count;
+	count = qr_zone_refill(frames, zone, pcp, gfp);
+	qr_watermark_signal(frames);
+	return count;
 }
 
 /* What is asked of an allocation. */
@@ -290,7 +290,7 @@ struct need {
 };
 
 /* As zone_alloc_singles, while somebody else is inside the CPU's list. */
-static QR_NOINLINE size_t
+static size_t
 zone_alloc_around(struct qr_frames *frames, struct qr_zone *zone,
     const struct need *need, size_t count, struct qr_page **out)
 {
@@ -304,52 +304,43 @@ zone_alloc_around(struct qr_frames *frames, struct qr_zone *zone,
 }
 
 /* Up to count single frames of one zone; returns how many. */
-static inline size_t
+static size_t
 zone_alloc_singles(struct qr_frames *frames, struct qr_zone *zone,
     const struct need *need, size_t count, struct qr_page **out)
 {
 	struct qr_pcp *pcp = pcp_here(frames, zone);
-	if (QR_UNLIKELY(!qr_busy_try_enter(&pcp->busy)))
+	if (!qr_busy_try_enter(&pcp->busy))
 		return zone_alloc_around(frames, zone, need, count, out);
 	size_t got = 0;
 	while (got < count) {
-		out[got] = pcp_pop(frames, zone, pcp, need->gfp);
-		if (out[got] == NULL)
+		uint32_t left = pcp_fill(frames, zone, pcp, need->gfp);
+		if (left == 0)
 			break;
-		pcp_count_kind(frames, pcp, need->kind, 1);
-		got++;
+		out[got++] = pcp_pop(frames, pcp, left, need->kind);
 	}
 	qr_busy_leave(&pcp->busy);
 	return got;
 }
 
-/* As zone_free_singles, while somebody else is inside the CPU's list. */
-static QR_NOINLINE void
-zone_free_around(struct qr_frames *frames, struct qr_zone *zone,
-    struct qr_page **pages, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		qr_count_kind(frames, page_end(frames, pages[i]), -1);
-		qr_zone_put(frames, zone, qr_frame_pfn(frames, pages[i]), 0);
-	}
-}
-
 /* Gives back single frames that are all of one zone. */
-static inline void
+static void
 zone_free_singles(struct qr_frames *frames, struct qr_zone *zone,
     struct qr_page **pages, size_t count)
 {
 	struct qr_pcp *pcp = pcp_here(frames, zone);
-	if (QR_UNLIKELY(!qr_busy_try_enter(&pcp->busy))) {
-		zone_free_around(frames, zone, pages, count);
-		return;
-	}
+	bool is_inside = qr_busy_try_enter(&pcp->busy);
 	for (size_t i = 0; i < count; i++) {
 		enum qr_page_kind kind = page_end(frames, pages[i]);
-		pcp_push(frames, zone, pcp, pages[i]);
-		pcp_count_kind(frames, pcp, kind, -1);
+		qr_pfn_t pfn = frames_pfn(frames, pages[i]);
+		if (is_inside) {
+			pcp_push(frames, zone, pcp, pfn, kind);
+		} else {
+			qr_count_kind(frames, kind, -1);
+			qr_zone_put(frames, zone, pfn, 0);
+		}
 	}
-	qr_busy_leave(&pcp->busy);
+	if (is_inside)
+		qr_busy_leave(&pcp->busy);
 }
 
 /* Enters a list that is somebody else's, if that is soon possible. */
@@ -406,7 +397,7 @@ zone_alloc_block(struct qr_frames *frames, struct qr_zone *zone,
 }
 
 /* One block from the zonelist as it stands, or NULL. */
-static inline struct qr_page *
+static struct qr_page *
 alloc_easily(struct qr_frames *frames, const struct need *need)
 {
 	unsigned i = frames->first_zone[gfp_class(need->gfp)];
@@ -447,8 +438,11 @@ static QR_NOINLINE struct qr_page *
 alloc_hard(struct qr_frames *frames, const struct need *need)
 {
 	unsigned fruitless = 0;
-	qr_frame_drain(frames);
 	struct qr_page *page = alloc_easily(frames, need);
+	if (page != NULL)
+		return page;
+	qr_frame_drain(frames);
+	page = alloc_easily(frames, need);
 	if (page != NULL || !may_reclaim(frames, need->gfp))
 		return page;
 	for (unsigned round = 1;; round++) {
@@ -471,9 +465,12 @@ alloc_hard(struct qr_frames *frames, const struct need *need)
 static inline void
 page_finish(struct qr_frames *frames, struct qr_page *page, qr_gfp_t gfp)
 {
-	if ((gfp & QR_GFP_USER) != 0)
-		qr_home_release(frames, qr_frame_pfn(frames, page),
-		    page->order);
+	/* Relaxed: the page is the caller's alone. */
+	uint8_t flags =
+	    atomic_load_explicit(&page->flags, memory_order_relaxed);
+	bool may_be_home = flags != 0 || page->order != 0;
+	if ((gfp & QR_GFP_USER) != 0 && may_be_home)
+		qr_home_release(frames, frames_pfn(frames, page), page->order);
 	if ((gfp & QR_GFP_ZERO) != 0)
 		__builtin_memset(qr_frame_data(frames, page), 0,
 		    QR_PAGE_SIZE << page->order);
@@ -493,15 +490,36 @@ assert_may_alloc(const struct qr_frames *frames, qr_gfp_t gfp,
 	    "gfp 0x%x, holding locks 0x%x", gfp, *held);
 }
 
+/* The usual case: a frame from the CPU's list of the first zone, which is
+ * neither empty nor in use. NULL: it is not so. */
+static inline struct qr_page *
+alloc_from_list(struct qr_frames *frames, enum qr_page_kind kind)
+{
+	struct qr_page *page = NULL;
+	struct qr_zone *zone = &frames->zone[0];
+	struct qr_pcp *pcp = pcp_here(frames, zone);
+	if (QR_UNLIKELY(!qr_busy_try_enter(&pcp->busy)))
+		return NULL;
+	uint32_t count =
+	    atomic_load_explicit(&pcp->count, memory_order_relaxed);
+	if (QR_LIKELY(count != 0))
+		page = pcp_pop(frames, pcp, count, kind);
+	qr_busy_leave(&pcp->busy);
+	if (QR_LIKELY(page != NULL))
+		page_begin(frames, zone, page, 0, kind);
+	return page;
+}
+
 struct qr_page *
 qr_frame_alloc(struct qr_frames *frames, qr_gfp_t gfp, unsigned order,
     enum qr_page_kind kind)
 {
-	const struct need need = { gfp, order, kind };
+	struct qr_page *page = NULL;
 	assert_may_alloc(frames, gfp, kind);
-	struct qr_page *page = alloc_easily(frames, &need);
+	if (order == 0 && gfp_class(gfp) == ZONE_NORMAL)
+		page = alloc_from_list(frames, kind);
 	if (QR_UNLIKELY(page == NULL)) {
-		page = alloc_hard(frames, &need);
+		page = alloc_hard(frames, &(struct need){ gfp, order, kind });
 		if (page == NULL)
 			return NULL;
 	}
@@ -531,24 +549,27 @@ qr_frame_alloc_bulk(struct qr_frames *frames, qr_gfp_t gfp, size_t count,
 
 /* --- freeing and changing --- */
 
-static void
-zone_free_block(struct qr_frames *frames, struct qr_zone *zone,
-    struct qr_page *page)
+/* Gives back a block that is the caller's, at pfn. */
+static inline void
+free_block(struct qr_frames *frames, struct qr_page *page, qr_pfn_t pfn)
 {
+	struct qr_zone *zone = &frames->zone[page->zone];
 	unsigned order = page->order;
 	enum qr_page_kind kind = page_end(frames, page);
+	struct qr_pcp *pcp = pcp_here(frames, zone);
+	if (QR_LIKELY(order == 0 && qr_busy_try_enter(&pcp->busy))) {
+		pcp_push(frames, zone, pcp, pfn, kind);
+		qr_busy_leave(&pcp->busy);
+		return;
+	}
 	qr_count_kind(frames, kind, -((int64_t)1 << order));
-	qr_zone_put(frames, zone, qr_frame_pfn(frames, page), order);
+	qr_zone_put(frames, zone, pfn, order);
 }
 
 void
 qr_frame_free(struct qr_frames *frames, struct qr_page *page)
 {
-	struct qr_zone *zone = page_zone(frames, page);
-	if (QR_LIKELY(page->order == 0))
-		zone_free_singles(frames, zone, &page, 1);
-	else
-		zone_free_block(frames, zone, page);
+	free_block(frames, page, qr_frame_pfn(frames, page));
 }
 
 /* Pages from the first on that are single frames of one zone. */
@@ -556,11 +577,13 @@ static size_t
 count_alike(const struct qr_frames *frames, struct qr_page **pages,
     size_t count)
 {
-	const struct qr_zone *zone = page_zone(frames, pages[0]);
 	size_t alike = 0;
-	while (alike < count && page_zone(frames, pages[alike]) == zone &&
-	       pages[alike]->order == 0)
-		alike++;
+	for (; alike < count; alike++) {
+		(void)qr_frame_pfn(frames, pages[alike]); /* or panic */
+		if (pages[alike]->order != 0 ||
+		    pages[alike]->zone != pages[0]->zone)
+			break;
+	}
 	return alike;
 }
 
@@ -569,13 +592,13 @@ qr_frame_free_bulk(struct qr_frames *frames, struct qr_page **pages,
     size_t count)
 {
 	for (size_t i = 0; i < count;) {
-		struct qr_zone *zone = page_zone(frames, pages[i]);
 		size_t alike = count_alike(frames, &pages[i], count - i);
 		if (alike != 0) {
-			zone_free_singles(frames, zone, &pages[i], alike);
+			zone_free_singles(frames, &frames->zone[pages[i]->zone],
+			    &pages[i], alike);
 			i += alike;
 		} else {
-			zone_free_block(frames, zone, pages[i++]);
+			qr_frame_free(frames, pages[i++]);
 		}
 	}
 }
@@ -584,7 +607,9 @@ void
 qr_frame_set_kind(struct qr_frames *frames, struct qr_page *page,
     enum qr_page_kind kind)
 {
-	(void)page_zone(frames, page);
+	QR_ASSERT(page->kind != QR_PAGE_FREE,
+	    "[frame.1] frame 0x%llx is not in use",
+	    (unsigned long long)qr_frame_pfn(frames, page));
 	QR_ASSERT(kind > QR_PAGE_FREE && kind < QR_PAGE_KINDS, "kind %u",
 	    (unsigned)kind);
 	qr_count_kind(frames, page->kind, -((int64_t)1 << page->order));

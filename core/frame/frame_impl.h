@@ -113,6 +113,13 @@ frames_page(const struct qr_frames *frames, qr_pfn_t pfn)
 	return &frames->pages[pfn - frames->pfn_start];
 }
 
+/* The frame of a descriptor that is known to be one. */
+static inline qr_pfn_t
+frames_pfn(const struct qr_frames *frames, const struct qr_page *page)
+{
+	return frames->pfn_start + (uint64_t)(page - frames->pages);
+}
+
 /* --- zone.c: between lists and buddies --- */
 
 /* One block of a zone, if gfp lets it go as low as that. */
@@ -121,9 +128,9 @@ QR_MUST_CHECK bool qr_zone_take(struct qr_frames *frames, struct qr_zone *zone,
 void qr_zone_put(struct qr_frames *frames, struct qr_zone *zone, qr_pfn_t first,
     unsigned order);
 
-/* Fills a list that is empty as far as gfp allows; false: not at all. */
-QR_MUST_CHECK bool qr_zone_refill(struct qr_frames *frames,
-    struct qr_zone *zone, struct qr_pcp *pcp, qr_gfp_t gfp);
+/* Puts frames on a list that is empty, as gfp allows; returns how many. */
+uint32_t qr_zone_refill(struct qr_frames *frames, struct qr_zone *zone,
+    struct qr_pcp *pcp, qr_gfp_t gfp);
 
 /* Gives the count frames that lay longest on the list back. */
 void qr_zone_spill(struct qr_frames *frames, struct qr_zone *zone,

@@ -59,7 +59,7 @@ refill_count(const struct qr_zone *zone, qr_gfp_t gfp)
 	return free_pages > qr_watermark_floor(zone, gfp) ? 1 : 0;
 }
 
-bool
+uint32_t
 qr_zone_refill(struct qr_frames *frames, struct qr_zone *zone,
     struct qr_pcp *pcp, qr_gfp_t gfp)
 {
@@ -77,7 +77,7 @@ qr_zone_refill(struct qr_frames *frames, struct qr_zone *zone,
 		zone_publish(frames, zone);
 	qr_lock_release(frames->port, &zone->lock);
 	atomic_store_explicit(&pcp->count, count, memory_order_relaxed);
-	return count != 0;
+	return count;
 }
 
 void
