@@ -4,8 +4,9 @@
  *
  * Every change happens at one node and can make only that node's ancestors
  * stale: their heights, their balance, their summaries. So there is a single
- * repair, tree_repair, which climbs from the lowest stale node to the root.
- * Rotations change at most three nodes, all on that way.
+ * repair, tree_repair, which climbs from the lowest stale node to where nothing
+ * changes any more, mostly a few levels up. Rotations change at most three
+ * nodes, all on that way.
  *
  *        node                 pivot
  *       /    \               /     \
@@ -26,14 +27,18 @@ tree_height(const struct qr_tree_node *node)
 	return node == NULL ? 0 : node->height;
 }
 
-static void
+/* Recomputes what node keeps of its subtree; whether anything changed. */
+static bool
 tree_refresh(struct qr_tree *tree, struct qr_tree_node *node)
 {
 	unsigned left = tree_height(node->child[QR_TREE_LEFT]);
 	unsigned right = tree_height(node->child[QR_TREE_RIGHT]);
-	node->height = 1 + (left > right ? left : right);
-	if (tree->summarize != NULL)
-		tree->summarize(node);
+	unsigned height = 1 + (left > right ? left : right);
+	bool changed = height != node->height;
+	node->height = height;
+	if (tree->summarize != NULL && tree->summarize(node))
+		changed = true;
+	return changed;
 }
 
 /* Puts node (may be NULL) where old is among its parent's children. */
@@ -64,22 +69,27 @@ tree_rotate(struct qr_tree *tree, struct qr_tree_node *node,
 	node->child[!side] = middle;
 	if (middle != NULL)
 		middle->parent = node;
-	tree_refresh(tree, node);
-	tree_refresh(tree, pivot);
+	(void)tree_refresh(tree, node);
+	(void)tree_refresh(tree, pivot);
 	return pivot;
 }
 
+/* Whether the subtrees of node differ in height by more than one. */
+static bool
+tree_is_tilted(const struct qr_tree_node *node)
+{
+	unsigned left = tree_height(node->child[QR_TREE_LEFT]);
+	unsigned right = tree_height(node->child[QR_TREE_RIGHT]);
+	return left > right + 1 || right > left + 1;
+}
+
 /* Restores the balance at node, whose subtrees are balanced and differ in
- * height by two at most. Returns the root of what was node's subtree. */
+ * height by two. Returns the root of what was node's subtree. */
 static struct qr_tree_node *
 tree_balance(struct qr_tree *tree, struct qr_tree_node *node)
 {
 	unsigned left = tree_height(node->child[QR_TREE_LEFT]);
 	unsigned right = tree_height(node->child[QR_TREE_RIGHT]);
-	if (left + 1 >= right && right + 1 >= left) {
-		tree_refresh(tree, node);
-		return node;
-	}
 	enum qr_tree_side low = left < right ? QR_TREE_LEFT : QR_TREE_RIGHT;
 	struct qr_tree_node *high = node->child[!low];
 	if (tree_height(high->child[low]) > tree_height(high->child[!low]))
@@ -87,15 +97,29 @@ tree_balance(struct qr_tree *tree, struct qr_tree_node *node)
 	return tree_rotate(tree, node, low);
 }
 
+/* Climbs from node, whose subtrees are in order, until nothing changes, and at
+ * least past fresh (NULL: none), which is new in its place: what it has kept so
+ * far is not what its parent knows. */
 static void
-tree_repair(struct qr_tree *tree, struct qr_tree_node *node)
+tree_repair(struct qr_tree *tree, struct qr_tree_node *node,
+    const struct qr_tree_node *fresh)
 {
-	while (node != NULL)
-		node = tree_balance(tree, node)->parent;
+	for (; node != NULL; node = node->parent) {
+		bool changed = true;
+		bool past = fresh == NULL;
+		if (node == fresh)
+			fresh = NULL;
+		if (tree_is_tilted(node))
+			node = tree_balance(tree, node);
+		else
+			changed = tree_refresh(tree, node);
+		if (!changed && past)
+			return;
+	}
 }
 
 void
-qr_tree_init(struct qr_tree *tree, void (*summarize)(struct qr_tree_node *node))
+qr_tree_init(struct qr_tree *tree, bool (*summarize)(struct qr_tree_node *node))
 {
 	tree->root = NULL;
 	tree->summarize = summarize;
@@ -116,7 +140,7 @@ qr_tree_insert(struct qr_tree *tree, struct qr_tree_node *node,
 		    (unsigned)side);
 		parent->child[side] = node;
 	}
-	tree_repair(tree, node);
+	tree_repair(tree, node, node);
 }
 
 void
@@ -127,7 +151,7 @@ qr_tree_remove(struct qr_tree *tree, struct qr_tree_node *node)
 	if (left == NULL || right == NULL) {
 		struct qr_tree_node *parent = node->parent;
 		tree_replace(tree, node, left == NULL ? right : left);
-		tree_repair(tree, parent);
+		tree_repair(tree, parent, NULL);
 		return;
 	}
 	/* The next node in order has no left child: it takes the place. */
@@ -143,14 +167,14 @@ qr_tree_remove(struct qr_tree *tree, struct qr_tree_node *node)
 	heir->child[QR_TREE_LEFT] = left;
 	left->parent = heir;
 	tree_replace(tree, node, heir);
-	tree_repair(tree, stale);
+	tree_repair(tree, stale, heir);
 }
 
 void
 qr_tree_update(struct qr_tree *tree, struct qr_tree_node *node)
 {
-	for (; node != NULL; node = node->parent)
-		tree_refresh(tree, node);
+	while (node != NULL && tree_refresh(tree, node))
+		node = node->parent;
 }
 
 static struct qr_tree_node *

@@ -9,13 +9,15 @@
  * million nodes is at most 28 high. No function here is recursive.
  *
  * summarize(node) recomputes what the owner keeps about the subtree of node
- * from the node itself and its two children, whose summaries are right. It
- * may be NULL. After changing a field that a summary depends on the owner
- * calls qr_tree_update.
+ * from the node itself and its two children, whose summaries are right, and
+ * says whether that changed it; nothing above need be looked at if not. It may
+ * be NULL. After changing a field that a summary depends on the owner calls
+ * qr_tree_update.
  */
 #ifndef QR_BASE_TREE_H
 #define QR_BASE_TREE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum qr_tree_side {
@@ -31,11 +33,11 @@ struct qr_tree_node {
 
 struct qr_tree {
 	struct qr_tree_node *root;
-	void (*summarize)(struct qr_tree_node *node); /* (c) */
+	bool (*summarize)(struct qr_tree_node *node); /* (c) */
 };
 
 void qr_tree_init(struct qr_tree *tree,
-    void (*summarize)(struct qr_tree_node *node));
+    bool (*summarize)(struct qr_tree_node *node));
 
 /* Makes node the child of parent on that side, which is empty; parent NULL:
  * the tree is empty. */

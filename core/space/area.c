@@ -23,10 +23,11 @@ area_child(const struct qr_area *area, enum qr_tree_side side)
 	return area_of(area->node.child[side]);
 }
 
-static void
+static bool
 area_summarize(struct qr_tree_node *node)
 {
 	struct qr_area *area = area_of(node);
+	uint32_t before = area->gap_max;
 	area->gap_max = area->gap;
 	for (unsigned side = 0; side < 2; side++) {
 		const struct qr_area *child =
@@ -34,6 +35,7 @@ area_summarize(struct qr_tree_node *node)
 		if (child != NULL && child->gap_max > area->gap_max)
 			area->gap_max = child->gap_max;
 	}
+	return area->gap_max != before;
 }
 
 /* Measures the hole between prev (NULL: none) and area. */
@@ -304,5 +306,22 @@ qr_area_join(struct qr_space *space, qr_vaddr_t start, qr_vaddr_t end)
 		qr_area_remove(space, next);
 		area_set_end(space, area, joined_end);
 		area_remeasure(space, qr_area_next(area), area);
+	}
+}
+
+void
+qr_check_area_gaps(const struct qr_space *space)
+{
+	const struct qr_area *prev = NULL;
+	for (const struct qr_area *area = qr_area_first(space); area != NULL;
+	     prev = area, area = qr_area_next(area)) {
+		struct qr_area right = *area;
+		area_measure(&right, prev);
+		(void)area_summarize(&right.node);
+		QR_ASSERT(area->gap == right.gap &&
+			      area->gap_max == right.gap_max,
+		    "space.1: holes of %u and %u pages at 0x%llx, not %u, %u",
+		    area->gap, area->gap_max, (unsigned long long)area->start,
+		    right.gap, right.gap_max);
 	}
 }

@@ -33,10 +33,6 @@ check_area(const struct qr_space *space, const struct qr_area *area,
 	    "space.1: area 0x%llx has flags 0x%x", start, area->flags);
 	if (next == NULL)
 		return;
-	QR_ASSERT(next->gap == (next->start - area->end) >> QR_PAGE_SHIFT ||
-		      next->gap == UINT32_MAX,
-	    "space.1: area 0x%llx has a hole of %u pages above it", start,
-	    next->gap);
 	QR_ASSERT(area->end <= next->start,
 	    "space.1: area 0x%llx overlaps the one at 0x%llx", start,
 	    (unsigned long long)next->start);
@@ -55,6 +51,7 @@ check_areas(const struct qr_space *space)
 	uint64_t locked = 0;
 	uint64_t charged = 0;
 	qr_check_tree(&space->areas);
+	qr_check_area_gaps(space);
 	for (const struct qr_area *area = qr_area_first(space); area != NULL;
 	     area = qr_area_next(area)) {
 		check_area(space, area, qr_area_next(area));

@@ -119,6 +119,9 @@ void qr_area_set(struct qr_space *space, struct qr_area *area, unsigned prot,
 /* Joins alike neighbours among the areas that touch [start, end]. */
 void qr_area_join(struct qr_space *space, qr_vaddr_t start, qr_vaddr_t end);
 
+/* What the tree knows of holes is right. */
+void qr_check_area_gaps(const struct qr_space *space);
+
 static inline uint64_t
 qr_area_pages(const struct qr_area *area)
 {
