@@ -142,8 +142,8 @@ area_resume(struct qr_swap *swap, struct search *search)
 	uint64_t first = area->cursor - passed;
 	uint64_t word = words[first % AREA_PAGES_PER_LEAF / AREA_CLUSTER];
 	search->found = first;
-	search->free = word_free(word, first, search->size) & CLUSTER_ALL
-								  << passed;
+	search->free = word_free(word, first, search->size);
+	search->free &= CLUSTER_ALL << passed;
 	return search->free != 0;
 }
 

@@ -4,6 +4,7 @@
  * device that is full, shrinks, fails or lies means less room or an error,
  * never wrong data. Every transfer fails once.
  */
+#include "core/swap/swap_impl.h"
 #include "swap_bed.h"
 
 static struct bed bed;
@@ -260,6 +261,59 @@ test_reads_fail(void **state)
 	bed_stop(&bed);
 }
 
+/* --- the map of the device --- */
+
+#define DEVICE_PAGES 70000u /* more than two frames of the map */
+
+static unsigned char taken[DEVICE_PAGES];
+
+/* Takes until there is no more; returns how many pages that were. */
+static size_t
+take_all(void)
+{
+	size_t total = 0, count;
+	uint64_t first;
+	while ((count = qr_swap_area_take(bed.swap,
+		    1 + test_random_below(&bed.random, 70), &first)) != 0) {
+		assert_true(first + count <= DEVICE_PAGES);
+		for (size_t i = 0; i < count; i++)
+			assert_int_equal(0, taken[first + i]++);
+		total += count;
+	}
+	return total;
+}
+
+/* All pages of a large device are had, each by one, whatever is free. */
+static void
+test_area_model(void **state)
+{
+	(void)state;
+	const struct bed_config config = { .swap_pages = DEVICE_PAGES,
+		.swap = { .codec = &toy_codec } };
+	bed.random = test_random_start("area");
+	bed_start(&bed, &config);
+	assert_int_equal(DEVICE_PAGES, take_all());
+	for (unsigned round = 0; round < 4; round++) {
+		size_t given = 0;
+		for (unsigned i = 0; i < 20000; i++) {
+			uint64_t page =
+			    test_random_below(&bed.random, DEVICE_PAGES);
+			if (taken[page] == 0)
+				continue;
+			taken[page] = 0;
+			given++;
+			if (round % 2 == 0)
+				qr_swap_area_give(bed.swap, page);
+			else
+				qr_swap_area_untake(bed.swap, page);
+		}
+		assert_int_equal(given, take_all());
+	}
+	for (uint64_t page = 0; page < DEVICE_PAGES; page++)
+		qr_swap_area_give(bed.swap, page);
+	bed_stop(&bed);
+}
+
 int
 main(void)
 {
@@ -272,6 +326,7 @@ main(void)
 		cmocka_unit_test(test_each_write_fails),
 		cmocka_unit_test(test_every_write_fails),
 		cmocka_unit_test(test_reads_fail),
+		cmocka_unit_test(test_area_model),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
