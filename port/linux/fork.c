@@ -162,16 +162,19 @@ pager_fork_child(struct qr_thread *thread)
 {
 	if (qr_linux.space == NULL)
 		return;
+	/* Nobody else is here to be let in. */
+	atomic_store(&qr_linux.fork_wanted, 0);
 	child_descriptors();
-	drop_unforked();
+	pager_enter(thread);
 	int failed = 0;
+	qr_space_lock(qr_linux.space);
+	drop_unforked();
 	qr_space_for_each_area(qr_linux.space, register_area, &failed);
+	qr_space_unlock(qr_linux.space);
 	if (failed != 0)
 		linux_die("a fork's child could not register its memory", 125);
 	ledger_adopt(fork_state.slot);
 	report_forked();
-	atomic_store(&qr_linux.fork_wanted, 0);
-	pager_enter(thread);
 	struct qr_machine_stat stat;
 	credit_measure();
 	qr_machine_stat(qr_linux.machine, &stat);

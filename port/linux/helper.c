@@ -135,16 +135,10 @@ helper_spawn(void)
 	return qr_sys_clone(SYS_clone, args, helper_main, NULL);
 }
 
-static bool
-is_helper(const struct qr_thread *thread)
-{
-	return thread == helper.thread;
-}
-
 static void
 helper_discard(void)
 {
-	qr_thread_free(qr_thread_take(is_helper));
+	qr_thread_free(helper.thread);
 	helper.thread = NULL;
 }
 
@@ -158,7 +152,6 @@ helper_wanted(void)
 		return;
 	helper.thread = qr_thread_alloc();
 	if (helper.thread != NULL) {
-		qr_thread_begin(helper.thread);
 		uint64_t all = UINT64_MAX;
 		uint64_t old;
 		qr_sys4(SYS_rt_sigprocmask, (long)SIG_SETMASK, &all, &old, 8L);

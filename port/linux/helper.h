@@ -5,7 +5,7 @@
  * It does what can't wait for the program to fault: gives pages back to the
  * tree when they are asked for (the program may sleep in epoll for hours),
  * measures what is not managed, reclaims between the watermarks, ages. It is
- * no thread of libc's: it has no TLS, every signal blocked, a Quire stack,
+ * no thread of libc's and not in the register of threads: it has no TLS, every signal blocked, a Quire stack,
  * and a descriptor table of its own with nothing but Quire's in it, so that
  * no pipe of the program is held open by it.
  */

@@ -29,7 +29,7 @@
 #define SIZE ((size_t)256 << 10) /* of a cold buffer */
 
 static unsigned char *bulk;
-static const size_t bulk_size = (size_t)64 << 20;
+static const size_t bulk_size = (size_t)40 << 20;
 static unsigned failures;
 
 /* Uses more memory than there is, so that all else has to go. */
