@@ -93,7 +93,7 @@ leaf_search(struct qr_swap *swap, uint32_t index, uint32_t from, uint32_t to,
 		return false;
 	for (uint32_t i = from; i < to; i++) {
 		uint64_t first =
-		    (uint64_t)index * AREA_PAGES_PER_LEAF + i * AREA_CLUSTER;
+		    ((uint64_t)index * WORDS_PER_LEAF + i) * AREA_CLUSTER;
 		uint64_t free = word_free(words[i], first, search->size);
 		if (search->whole ? free == CLUSTER_ALL : free != 0) {
 			search->found = first;
@@ -109,8 +109,9 @@ static bool
 area_search(struct qr_swap *swap, struct search *search)
 {
 	struct swap_area *area = &swap->area;
-	uint64_t leaves = qr_div_round_up(search->size, AREA_PAGES_PER_LEAF);
-	leaves = leaves < SWAP_TABLE_MAX ? leaves : SWAP_TABLE_MAX;
+	uint64_t leaves =
+	    qr_min(qr_div_round_up(search->size, AREA_PAGES_PER_LEAF),
+		SWAP_TABLE_MAX);
 	uint64_t start = area->cursor < search->size ? area->cursor : 0;
 	uint32_t at = (uint32_t)(start / AREA_PAGES_PER_LEAF);
 	uint32_t word = (uint32_t)(start % AREA_PAGES_PER_LEAF / AREA_CLUSTER);

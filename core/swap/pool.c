@@ -589,34 +589,42 @@ check_run(struct qr_swap *swap, unsigned class_index, uint32_t run)
 	return page->u.pool.used;
 }
 
-/* Returns the class's objects. */
-static uint64_t
+/* Walks one list, adding to the class's counts. */
+static void
+check_list(struct qr_swap *swap, unsigned class_index, unsigned list,
+    struct pool_class *found)
+{
+	struct pool_class *class = &swap->pool.classes[class_index];
+	uint32_t prev = QR_PFN_NIL;
+	uint32_t run = class->lists[list];
+	while (run != QR_PFN_NIL) {
+		struct qr_page *page = swap_page(swap, run);
+		found->runs++;
+		found->objects += check_run(swap, class_index, run);
+		QR_ASSERT(run_list(page, class_index) == list,
+		    "[swap.3] run %u of %u objects on list %u", run,
+		    page->u.pool.used, list);
+		QR_ASSERT(page->prev == prev,
+		    "[swap.3] run %u follows %u, not %u", run, page->prev,
+		    prev);
+		prev = run;
+		run = page->next;
+	}
+}
+
+static void
 check_class(struct qr_swap *swap, unsigned class_index)
 {
 	struct pool_class *class = &swap->pool.classes[class_index];
-	uint32_t runs = 0, objects = 0;
-	for (unsigned list = 0; list < POOL_LISTS; list++) {
-		uint32_t prev = QR_PFN_NIL;
-		uint32_t run = class->lists[list];
-		for (; run != QR_PFN_NIL; runs++) {
-			struct qr_page *page = swap_page(swap, run);
-			objects += check_run(swap, class_index, run);
-			QR_ASSERT(run_list(page, class_index) == list,
-			    "[swap.3] run %u of %u objects on list %u", run,
-			    page->u.pool.used, list);
-			QR_ASSERT(page->prev == prev,
-			    "[swap.3] run %u follows %u, not %u", run,
-			    page->prev, prev);
-			prev = run;
-			run = page->next;
-		}
-	}
-	QR_ASSERT(runs == class->runs, "[swap.3] class %u: %u runs, has %u",
-	    class_index, class->runs, runs);
-	QR_ASSERT(objects == class->objects,
+	struct pool_class found = { .runs = 0 };
+	for (unsigned list = 0; list < POOL_LISTS; list++)
+		check_list(swap, class_index, list, &found);
+	QR_ASSERT(found.runs == class->runs,
+	    "[swap.3] class %u: %u runs, has %u", class_index, class->runs,
+	    found.runs);
+	QR_ASSERT(found.objects == class->objects,
 	    "[swap.3] class %u: %u objects, has %u", class_index,
-	    class->objects, objects);
-	return objects;
+	    class->objects, found.objects);
 }
 
 void
@@ -624,7 +632,8 @@ qr_check_swap_pool(struct qr_swap *swap)
 {
 	uint64_t frames = 0, objects = 0;
 	for (unsigned i = 0; i < POOL_CLASSES; i++) {
-		objects += check_class(swap, i);
+		check_class(swap, i);
+		objects += swap->pool.classes[i].objects;
 		frames += (uint64_t)swap->pool.classes[i].runs *
 			  class_table[i].frames;
 	}

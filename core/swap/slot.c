@@ -172,7 +172,8 @@ qr_swap_slot_give(struct qr_swap *swap, uint32_t number)
 	slots->free++;
 	/* Another leaf's worth stays, so that a store and a put in turn don't
 	 * take and free a frame each time. */
-	if (leaf->u.slots.used == 0 && slots->free >= 2 * SLOTS_PER_LEAF)
+	if (leaf->u.slots.used == 0 &&
+	    slots->free >= (uint64_t)2 * SLOTS_PER_LEAF)
 		leaf_remove(swap, leaf);
 }
 

@@ -62,18 +62,19 @@ QR_MUST_CHECK int qr_swap_store(struct qr_swap *swap, const void *data,
 
 /* Fills data with the slot's page. The slot stays. -QR_EIO: it can't be had;
  * data is then undefined. May sleep. */
-QR_MUST_CHECK int qr_swap_load(struct qr_swap *swap, uint64_t slot, void *data);
+QR_MUST_CHECK int qr_swap_load(struct qr_swap *swap, uint64_t number,
+    void *data);
 
 /* Whether a load would not wait for the device. */
-bool qr_swap_is_near(struct qr_swap *swap, uint64_t slot);
+bool qr_swap_is_near(struct qr_swap *swap, uint64_t number);
 
 /* References: one more entry points to the slot; one less, the last frees. */
-void qr_swap_get(struct qr_swap *swap, uint64_t slot);
-void qr_swap_put(struct qr_swap *swap, uint64_t slot);
+void qr_swap_get(struct qr_swap *swap, uint64_t number);
+void qr_swap_put(struct qr_swap *swap, uint64_t number);
 
 /* A number the reclaimer keeps with the slot: when it was evicted. */
-void qr_swap_set_shadow(struct qr_swap *swap, uint64_t slot, uint32_t shadow);
-uint32_t qr_swap_shadow(struct qr_swap *swap, uint64_t slot);
+void qr_swap_set_shadow(struct qr_swap *swap, uint64_t number, uint32_t shadow);
+uint32_t qr_swap_shadow(struct qr_swap *swap, uint64_t number);
 
 /* Moves up to count of the oldest compressed pages to the device; returns
  * the frames that became free. May sleep. */

@@ -16,8 +16,10 @@
 
 /* --- a table of frames, table.c --- */
 
-#define SWAP_TABLE_FANOUT 1024u /* 4-byte entries of a frame */
-#define SWAP_TABLE_MAX    (SWAP_TABLE_FANOUT * SWAP_TABLE_FANOUT)
+#define SWAP_TABLE_FANOUT 1024u             /* 4-byte entries of a frame */
+#define SWAP_TABLE_MAX    ((size_t)1 << 20) /* its square */
+_Static_assert(SWAP_TABLE_MAX == SWAP_TABLE_FANOUT * SWAP_TABLE_FANOUT,
+    "two levels");
 
 /* Frames by index, in two levels. An entry is the frame's pfn + 1, 0: none.
  * Whoever changes it has the lock of the table's user. */
