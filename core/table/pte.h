@@ -4,7 +4,7 @@
  *
  *  63 62  58    52 51                      12 11 10 9 8 7 6 5 4  3 2 1 0
  *  NX --- K ------ frame number -----------   S  W B - L D A - - U R P    P=1
- *  -- swap slot number, 48 bits ------ 16 --- S  W B - - - - - kind-- 0   P=0
+ *  -- swap slot number, 48 bits ------ 16 --- S  W B - - - - Z kind-- 0   P=0
  *
  * With P = 1 the bits are x86-64's own, so that its hardware can walk the
  * table: P present, R writable, U user, A young, D dirty, L large leaf, NX no
@@ -12,7 +12,8 @@
  * B (busy) and W (somebody waits) lie in the low word in both, so that a
  * thread can sleep on it. S: R before the holder of busy took it away. K: the
  * page is locked and may not be evicted; also in resident entries, which hold
- * their frame number where present ones do.
+ * their frame number where present ones do. Z: the page was put to sleep, and
+ * the machine may refuse access here until it is told otherwise.
  *
  * Busy is the entry's lock: whoever sets it, by compare-and-swap, alone may
  * change the entry, and ends it by writing the new value; see table.h.
@@ -29,6 +30,7 @@ struct qr_pte {
 #define QR_PTE_PRESENT ((uint64_t)1 << 0)
 #define QR_PTE_WRITE   ((uint64_t)1 << 1)
 #define QR_PTE_USER    ((uint64_t)1 << 2)
+#define QR_PTE_ASLEEP  ((uint64_t)1 << 4)
 #define QR_PTE_YOUNG   ((uint64_t)1 << 5)
 #define QR_PTE_DIRTY   ((uint64_t)1 << 6)
 #define QR_PTE_LARGE   ((uint64_t)1 << 7)

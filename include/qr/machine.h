@@ -233,7 +233,7 @@ QR_MUST_CHECK int qr_space_fault(struct qr_space *space, qr_vaddr_t address,
 
 /*
  * A pin: pages of [start, end) stay in, with the right to be read or
- * written, until it is dropped. The embedder owns the memory, zeroed at
+ * written, until it is dropped; but a fork takes the right to write away. The embedder owns the memory, zeroed at
  * first; one thread uses it.
  */
 struct qr_pin {

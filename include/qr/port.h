@@ -128,7 +128,9 @@ struct qr_port_ops {
 
 	/* After the entries were changed: pages of [start, end) that are
 	 * present now obey prot. QR_PROT_NONE: every touch faults, contents
-	 * are kept. */
+	 * are kept. A host may keep rights by range, for what is mapped there
+	 * later too: before the core maps a page where it took all rights
+	 * away, or forgets one, it gives them back by this call. */
 	int (*mmu_protect)(void *ctx, void *mm, qr_vaddr_t start,
 	    qr_vaddr_t end, unsigned prot);
 
