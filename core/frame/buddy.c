@@ -347,8 +347,7 @@ check_level(const struct qr_buddy_order *set, unsigned level, uint64_t bits)
 		QR_ASSERT(left > WORD_MASK || value >> left == 0,
 		    "[buddy.3] level %u has bits past %llu", level,
 		    (unsigned long long)bits);
-		for (uint64_t rest = value; rest != 0; rest &= rest - 1)
-			set_bits++;
+		set_bits += qr_bit_count(value);
 		if (level + 1 == set->levels)
 			continue;
 		uint64_t summary = set->level[level + 1][word >> WORD_SHIFT];
