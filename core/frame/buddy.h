@@ -18,9 +18,9 @@
 
 struct qr_buddy_order {
 	uint64_t *level[QR_BUDDY_LEVELS_MAX]; /* [0] the blocks' bits */
-	uint64_t blocks;      /* whole blocks that the units make up (c) */
+	uint64_t blocks; /* whole blocks that the units make up (c) */
 	uint64_t free_blocks;
-	unsigned levels;      /* the highest is a single word (c) */
+	unsigned levels; /* the highest is a single word (c) */
 };
 
 struct qr_buddy {
