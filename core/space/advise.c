@@ -6,27 +6,56 @@
 
 #include "../base/check.h"
 
+/* From this size on an emptied range gives its table nodes back: 4 MiB hold a
+ * whole node of the largest layout at least. */
+#define ADVISE_PRUNE_BYTES ((uint64_t)4 << 20)
+
 /* --- contents that may go --- */
+
+struct advise_drop {
+	unsigned prot; /* of the area */
+	unsigned host;
+};
+
+/* Empties a part of a managed area. */
+static int
+advise_drop_part(struct qr_space *space, qr_vaddr_t start, qr_vaddr_t end,
+    const struct advise_drop *how)
+{
+	int error = qr_pages_wake(space, start, end, how->prot);
+	if (error != 0)
+		return error;
+	qr_pages_drop(space, start, end, how->host);
+	/* A table node is worth keeping for what comes next, a whole row of
+	 * them is not. */
+	if (end - start >= ADVISE_PRUNE_BYTES)
+		qr_table_prune(&space->table, start, end);
+	return 0;
+}
 
 /* Holes are passed over and told of at the end, as Linux does. */
 static int
 advise_drop(struct qr_space *space, qr_vaddr_t start, qr_vaddr_t end,
     unsigned host)
 {
-	int error = 0;
+	int hole = 0;
 	qr_vaddr_t at = start;
 	const struct qr_area *area = qr_area_find(space, start);
 	for (; area != NULL && area->start < end; area = qr_area_next(area)) {
 		if (area->start > at)
-			error = -QR_ENOMEM;
+			hole = -QR_ENOMEM;
 		if ((area->flags & QR_MAP_LOCKED) != 0)
 			return -QR_EINVAL;
 		qr_vaddr_t from = area->start > start ? area->start : start;
 		at = area->end < end ? area->end : end;
-		if (!qr_area_is_foreign(area))
-			qr_pages_drop(space, from, at, host);
+		if (qr_area_is_foreign(area))
+			continue;
+		struct advise_drop how = { area->prot, host };
+		int error = advise_drop_part(space, from, at, &how);
+		if (error != 0)
+			return error;
 	}
-	return at < end ? -QR_ENOMEM : error;
+	return at < end ? -QR_ENOMEM : hole;
 }
 
 /* --- pages that may leave --- */

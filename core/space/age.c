@@ -112,6 +112,7 @@ age_sleep_run(const struct age_window *window, size_t from, size_t end)
 		struct qr_pte pte = qr_pte_read(&window->words[i]);
 		struct qr_pte asleep =
 		    qr_pte_map(qr_pte_frame(pte), QR_PROT_NONE);
+		asleep.bits |= QR_PTE_ASLEEP;
 		(void)qr_pte_update(&window->words[i],
 		    ~(QR_PTE_BUSY | QR_PTE_WAITERS), asleep.bits);
 	}

@@ -192,6 +192,8 @@ qr_check_spaces(struct qr_spaces *spaces, enum qr_check_depth depth)
 	uint64_t charged = 0;
 	uint64_t frames = 0;
 	struct qr_list *link;
+	QR_ASSERT(spaces->signature == QR_SPACES_SIGNATURE,
+	    "spaces have signature 0x%x", spaces->signature);
 	qr_list_for_each (link, &spaces->list) {
 		struct qr_space *space =
 		    QR_CONTAINER(link, struct qr_space, link);

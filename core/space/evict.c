@@ -241,8 +241,11 @@ evict_set_out(struct qr_spaces *spaces, const struct qr_page *page,
 		if (more && qr_pte_kind(out) == QR_PTE_SWAPPED)
 			qr_swap_get(spaces->swap, qr_pte_slot(out));
 		more = true;
-		(void)qr_pte_update(evict_word(&place),
-		    ~(QR_PTE_BUSY | QR_PTE_WAITERS), out.bits);
+		qr_pte_word *word = evict_word(&place);
+		uint64_t keep = QR_PTE_BUSY | QR_PTE_WAITERS;
+		if (!qr_pte_is_present(qr_pte_read(word)))
+			keep |= QR_PTE_ASLEEP;
+		(void)qr_pte_update(word, ~keep, out.bits);
 	}
 }
 

@@ -96,6 +96,8 @@ fork_entry(struct fork_work *work, qr_pte_word *word, struct qr_pte pte)
 	QR_ASSERT(claimed, "entry of a new space is 0x%llx",
 	    (unsigned long long)qr_pte_read(word).bits);
 	pte.bits &= ~(QR_PTE_BUSY | QR_PTE_WAITERS);
+	if (!qr_pte_is_present(pte))
+		pte.bits &= ~QR_PTE_ASLEEP;
 	if (qr_pte_has_frame(pte))
 		pte.bits &= ~(QR_PTE_SAVED_W | QR_PTE_WRITE | QR_PTE_YOUNG |
 			      QR_PTE_LOCKED);

@@ -216,11 +216,24 @@ protect_run(const struct qr_pages_chunk *chunk, size_t index, unsigned prot)
 	return index;
 }
 
+/* What the host has done to all of its range has woken it too. */
+static void
+protect_wake(const struct qr_pages_chunk *chunk)
+{
+	for (size_t i = 0; i < chunk->count; i++) {
+		struct qr_pte pte = qr_pte_read(&chunk->words[i]);
+		if (qr_pte_is_busy(pte) && !qr_pte_is_present(pte))
+			(void)qr_pte_update(&chunk->words[i], QR_PTE_ASLEEP, 0);
+	}
+}
+
 static int
 protect_chunk(const struct qr_pages_chunk *chunk, void *ctx)
 {
 	const struct protect_request *request = ctx;
 	const struct qr_port *port = chunk->space->spaces->port;
+	if ((request->host & QR_HOST_DONE) != 0)
+		protect_wake(chunk);
 	if (!qr_chunk_has_frames(chunk))
 		return 0;
 	size_t index = chunk->first;
@@ -260,6 +273,34 @@ qr_pages_unprotect(struct qr_space *space, qr_vaddr_t start, qr_vaddr_t end,
 	int error =
 	    qr_pages_for_each(space, start, end, protect_chunk, &request);
 	QR_ASSERT(error == 0, "giving rights back failed: %d", error);
+}
+
+/* --- wake --- */
+
+static int
+wake_chunk(const struct qr_pages_chunk *chunk, void *ctx)
+{
+	const unsigned *prot = ctx;
+	const struct qr_port *port = chunk->space->spaces->port;
+	for (size_t i = 0; i < chunk->count; i++) {
+		struct qr_pte pte = qr_pte_read(&chunk->words[i]);
+		if (qr_pte_is_present(pte) || (pte.bits & QR_PTE_ASLEEP) == 0)
+			continue;
+		int error = port->ops->mmu_protect(port->ctx, chunk->space->mm,
+		    qr_chunk_address(chunk, i), qr_chunk_address(chunk, i + 1),
+		    *prot);
+		if (error != 0)
+			return error;
+		(void)qr_pte_update(&chunk->words[i], QR_PTE_ASLEEP, 0);
+	}
+	return 0;
+}
+
+int
+qr_pages_wake(struct qr_space *space, qr_vaddr_t start, qr_vaddr_t end,
+    unsigned prot)
+{
+	return qr_pages_for_each(space, start, end, wake_chunk, &prot);
 }
 
 /* --- move --- */

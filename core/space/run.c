@@ -249,6 +249,21 @@ run_load(struct qr_run *run, unsigned cpu)
 	return 0;
 }
 
+/* Where pages of the run were put to sleep before they left, the machine may
+ * still refuse access. */
+static int
+run_wake(const struct qr_run *run)
+{
+	const struct qr_port *port = run->space->spaces->port;
+	uint64_t marks = 0;
+	for (size_t i = 0; i < run->count; i++)
+		marks |= qr_pte_read(&run->words[i]).bits;
+	if ((marks & QR_PTE_ASLEEP) == 0)
+		return 0;
+	return port->ops->mmu_protect(port->ctx, run->space->mm, run->start,
+	    run->start + run->count * QR_PAGE_SIZE, run->area->prot);
+}
+
 /* Stages and maps the run; -QR_EAGAIN: the port asked too often. */
 static int
 run_map(struct qr_run *run)
@@ -361,7 +376,9 @@ run_publish(const struct qr_run *run)
 int
 qr_run_bring_in(struct qr_run *run)
 {
-	int error = run_map(run);
+	int error = run_wake(run);
+	if (error == 0)
+		error = run_map(run);
 	if (error == -QR_EFAULT && run->count > 1) {
 		/* The host's area may end before the core's does. */
 		run_cut(run, 1);

@@ -235,13 +235,18 @@ qr_spaces_init(struct qr_spaces *spaces, struct qr_frames *frames,
 	int error = spaces_make_caches(spaces);
 	if (error != 0)
 		spaces_free_caches(spaces);
+	else
+		spaces->signature = QR_SPACES_SIGNATURE;
 	return error;
 }
 
 void
 qr_spaces_fini(struct qr_spaces *spaces)
 {
+	QR_ASSERT(spaces->signature == QR_SPACES_SIGNATURE,
+	    "spaces have signature 0x%x", spaces->signature);
 	QR_ASSERT(qr_list_empty(&spaces->list), "a space is still alive");
+	spaces->signature = 0;
 	spaces_free_caches(spaces);
 }
 

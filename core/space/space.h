@@ -30,6 +30,7 @@ struct qr_space_ops {
 
 /* What all spaces of a machine share. */
 struct qr_spaces {
+	uint32_t signature;
 	const struct qr_port *port;          /* (c) */
 	struct qr_frames *frames;            /* (c) */
 	struct qr_slabs *slabs;              /* (c) */

@@ -9,7 +9,8 @@
 #include "../base/tree.h"
 #include "space.h"
 
-#define QR_SPACE_SIGNATURE QR_SIGNATURE('S', 'P', 'A', 'C')
+#define QR_SPACE_SIGNATURE  QR_SIGNATURE('S', 'P', 'A', 'C')
+#define QR_SPACES_SIGNATURE QR_SIGNATURE('S', 'p', 'c', 's')
 
 /* Lowest address that is given out when none is asked for: null pointers
  * with an offset below this fault. 64 KiB, as on most systems. */
@@ -269,6 +270,11 @@ QR_MUST_CHECK int qr_pages_protect(struct qr_space *space, qr_vaddr_t start,
 /* After that failed: entries of [start, end) say prot again. */
 void qr_pages_unprotect(struct qr_space *space, qr_vaddr_t start,
     qr_vaddr_t end, unsigned prot, unsigned host);
+
+/* Gives rights back to the machine where pages of [start, end) sleep or slept
+ * when they left; their entries stay as they are. */
+QR_MUST_CHECK int qr_pages_wake(struct qr_space *space, qr_vaddr_t start,
+    qr_vaddr_t end, unsigned prot);
 
 /* Makes the table nodes that qr_pages_move needs. */
 QR_MUST_CHECK int qr_pages_move_prepare(struct qr_space *space, qr_vaddr_t from,

@@ -349,6 +349,19 @@ worker_pin(struct worker *worker, size_t index)
 }
 
 static bool
+worker_sleep(struct worker *worker)
+{
+	struct bed *bed = worker->bed;
+	qr_lock_acquire(bed->rig.port, &bed->spaces.page_lock);
+	if (bed->oldest == QR_PFN_NIL)
+		qr_lock_release(bed->rig.port, &bed->spaces.page_lock);
+	else
+		qr_spaces_put_to_sleep(&bed->spaces,
+		    bed_page(bed, bed->oldest));
+	return true;
+}
+
+static bool
 worker_step(struct worker *worker)
 {
 	size_t index =
@@ -373,6 +386,8 @@ worker_step(struct worker *worker)
 			   QR_PROT_READ) == 0 &&
 		       bed_protect(worker->space, worker->first + index, 4,
 			   PROT_RW) == 0;
+	case 7:
+		return worker_sleep(worker);
 	default:
 		return worker_touch(worker, index);
 	}

@@ -342,6 +342,50 @@ test_sleep(void **state)
 	scene_close(&s);
 }
 
+/* A host that keeps rights by range hears of a page's rights before the page
+ * comes back to where it slept, or before it is forgotten. */
+static void
+test_sleep_outlasts_eviction(void **state)
+{
+	(void)state;
+	struct bed_config config = small;
+	config.sim_flags = SIM_NO_YOUNG_BIT;
+	struct scene s = scene_open(&config);
+	struct sim *sim = s.bed->rig.sim;
+	bed_map(s.space, 0, 64, PROT_RW);
+	for (size_t i = 0; i < 64; i++)
+		bed_put(s.bed, s.space, i, i);
+	put_to_sleep(&s, 10);
+	assert_int_equal(bed_advise(s.space, 0, 40, QR_ADVICE_PAGEOUT), 0);
+	uint64_t calls = sim_calls(sim, SIM_MMU_PROTECT);
+	assert_int_equal(bed_get(s.bed, s.space, 5), 5);
+	assert_int_equal(bed_get(s.bed, s.space, 0), 0);
+	assert_int_equal(sim_calls(sim, SIM_MMU_PROTECT), calls + 2);
+	sim_fail_after(sim, SIM_MMU_PROTECT, 1, -QR_ENOMEM);
+	uint64_t word;
+	assert_int_equal(bed_read(s.bed, s.space, 20, &word), -QR_ENOMEM);
+	assert_int_equal(bed_get(s.bed, s.space, 20), 20);
+	/* What is dropped is told of too: swapped, asleep, or neither. */
+	calls = sim_calls(sim, SIM_MMU_PROTECT);
+	assert_int_equal(bed_advise(s.space, 20, 1, QR_ADVICE_DONTNEED), 0);
+	assert_int_equal(bed_advise(s.space, 30, 1, QR_ADVICE_DONTNEED), 0);
+	assert_int_equal(bed_advise(s.space, 50, 1, QR_ADVICE_DONTNEED), 0);
+	assert_int_equal(sim_calls(sim, SIM_MMU_PROTECT), calls + 2);
+	assert_int_equal(bed_advise(s.space, 0, 64, QR_ADVICE_PAGEOUT), 0);
+	/* Rights that the host has given to a range need not be repeated. */
+	qr_space_lock(s.space);
+	assert_int_equal(qr_space_protect(s.space, BED_BASE, 64 * QR_PAGE_SIZE,
+			     QR_PROT_READ, QR_HOST_DONE),
+	    0);
+	qr_space_unlock(s.space);
+	calls = sim_calls(sim, SIM_MMU_PROTECT);
+	for (size_t i = 0; i < 64; i++)
+		assert_int_equal(bed_get(s.bed, s.space, i),
+		    i == 20 || i == 30 || i == 50 ? 0 : i);
+	assert_int_equal(sim_calls(sim, SIM_MMU_PROTECT), calls);
+	scene_close(&s);
+}
+
 /* The MMU's own bit, with a TLB that may hold it back. */
 static void
 test_hardware_young(void **state)
@@ -601,6 +645,7 @@ main(void)
 		cmocka_unit_test(test_tables_go),
 		cmocka_unit_test(test_move),
 		cmocka_unit_test(test_sleep),
+		cmocka_unit_test(test_sleep_outlasts_eviction),
 		cmocka_unit_test(test_hardware_young),
 		cmocka_unit_test(test_user_limit),
 		cmocka_unit_test(test_oom),
