@@ -121,7 +121,8 @@
 
 /*
  * Four lanes of multiply and rotate: each step maps a lane one to one, so any
- * change of a single word changes the lane's end.
+ * change of a single word changes the lane's end. The factors are odd, with
+ * about half of their bits set.
  */
 uint32_t
 qr_swap_checksum(const void *data)
