@@ -70,11 +70,11 @@
  * but perhaps, by accident, one that they shared before. Hence nobody who
  * waits for an entry waits in a circle:
  *
- *	who                  holds                   may wait for
- *	touch                space shared            an entry, before any claim
- *	                     + claims                frames, by evicting others
- *	mapping change       space exclusively       an entry, others' claims
- *	eviction             claims, all by trying   the device
+ *	who              holds                may wait for
+ *	touch            space shared         an entry, before any claim
+ *	                 and claims           frames, evicting others' pages
+ *	mapping change   space exclusively    an entry
+ *	eviction         claims, by trying    the device
  *
  * What an eviction may rely on without a space's lock: while it holds the
  * page lock, the mapping's entry exists, so its table node and its space do;

@@ -2,8 +2,7 @@
 /*
  * space_bed.h: address spaces on the simulated machine with a first-in,
  * first-out policy, and without the folders above: reclaim evicts the oldest
- * pages. Allocations of the core fail on demand: the tests that include this
- * are linked with --wrap for the four functions below.
+ * pages. Includes alloc_fail.h, so its tests are linked as that says.
  */
 #ifndef TEST_CORE_SPACE_BED_H
 #define TEST_CORE_SPACE_BED_H
@@ -16,73 +15,13 @@
 
 #include <cmocka.h>
 
+#include "alloc_fail.h"
 #include "core/space/space_impl.h"
 #include "random.h"
 #include "rig.h"
+#include "sparse_codec.h"
 
 #define BED_BASE ((qr_vaddr_t)0x10000000)
-
-/* --- allocations that fail --- */
-
-static long bed_fail_in; /* the n-th allocation from now fails; 0: none */
-static bool bed_failed;  /* it has */
-static size_t bed_bulk_max = SIZE_MAX; /* frames that one bulk call gives */
-
-static inline bool
-bed_fails(void)
-{
-	if (bed_fail_in == 0 || --bed_fail_in != 0)
-		return false;
-	bed_failed = true;
-	return true;
-}
-
-struct qr_page *__real_qr_frame_alloc(struct qr_frames *frames, qr_gfp_t gfp,
-    unsigned order, enum qr_page_kind kind);
-struct qr_page *__wrap_qr_frame_alloc(struct qr_frames *frames, qr_gfp_t gfp,
-    unsigned order, enum qr_page_kind kind);
-void *__real_qr_slab_alloc(struct qr_slab_cache *cache, qr_gfp_t gfp);
-void *__wrap_qr_slab_alloc(struct qr_slab_cache *cache, qr_gfp_t gfp);
-int __real_qr_slab_alloc_bulk(struct qr_slab_cache *cache, qr_gfp_t gfp,
-    size_t count, void **objects);
-int __wrap_qr_slab_alloc_bulk(struct qr_slab_cache *cache, qr_gfp_t gfp,
-    size_t count, void **objects);
-
-size_t __real_qr_frame_alloc_bulk(struct qr_frames *frames, qr_gfp_t gfp,
-    size_t count, enum qr_page_kind kind, struct qr_page **out);
-size_t __wrap_qr_frame_alloc_bulk(struct qr_frames *frames, qr_gfp_t gfp,
-    size_t count, enum qr_page_kind kind, struct qr_page **out);
-
-struct qr_page *
-__wrap_qr_frame_alloc(struct qr_frames *frames, qr_gfp_t gfp, unsigned order,
-    enum qr_page_kind kind)
-{
-	return bed_fails() ? NULL
-			   : __real_qr_frame_alloc(frames, gfp, order, kind);
-}
-
-void *
-__wrap_qr_slab_alloc(struct qr_slab_cache *cache, qr_gfp_t gfp)
-{
-	return bed_fails() ? NULL : __real_qr_slab_alloc(cache, gfp);
-}
-
-int
-__wrap_qr_slab_alloc_bulk(struct qr_slab_cache *cache, qr_gfp_t gfp,
-    size_t count, void **objects)
-{
-	return bed_fails()
-		   ? -QR_ENOMEM
-		   : __real_qr_slab_alloc_bulk(cache, gfp, count, objects);
-}
-
-size_t
-__wrap_qr_frame_alloc_bulk(struct qr_frames *frames, qr_gfp_t gfp, size_t count,
-    enum qr_page_kind kind, struct qr_page **out)
-{
-	count = count < bed_bulk_max ? count : bed_bulk_max;
-	return __real_qr_frame_alloc_bulk(frames, gfp, count, kind, out);
-}
 
 /* --- the bed --- */
 
@@ -223,60 +162,6 @@ bed_frame_low(void *ctx)
 	(void)ctx;
 }
 
-/* --- a codec for pages with few words that are not zero --- */
-
-#define BED_CODEC_WORDS 32u
-
-struct bed_packed {
-	uint64_t count;
-	struct {
-		uint64_t index;
-		uint64_t word;
-	} item[BED_CODEC_WORDS];
-};
-
-static inline size_t
-bed_compress(void *work, const void *data, void *out, size_t capacity)
-{
-	struct bed_packed packed = { 0 };
-	const uint64_t *words = data;
-	(void)work;
-	for (uint64_t i = 0; i < QR_PAGE_SIZE / 8; i++) {
-		if (words[i] == 0)
-			continue;
-		if (packed.count == BED_CODEC_WORDS)
-			return 0;
-		packed.item[packed.count].index = i;
-		packed.item[packed.count].word = words[i];
-		packed.count++;
-	}
-	size_t length = 8 + packed.count * sizeof(packed.item[0]);
-	if (length > capacity)
-		return 0;
-	memcpy(out, &packed, length);
-	return length;
-}
-
-static inline int
-bed_expand(void *work, const void *in, size_t length, void *data)
-{
-	struct bed_packed packed;
-	(void)work;
-	if (length < 8 || length > sizeof(packed))
-		return -QR_EIO;
-	memcpy(&packed, in, length);
-	memset(data, 0, QR_PAGE_SIZE);
-	for (uint64_t i = 0; i < packed.count; i++)
-		((uint64_t *)data)[packed.item[i].index] = packed.item[i].word;
-	return 0;
-}
-
-static const struct qr_codec bed_codec = {
-	.name = "sparse",
-	.compress = bed_compress,
-	.expand = bed_expand,
-};
-
 static const struct qr_space_ops bed_space_ops = {
 	.page_in = bed_page_in,
 	.page_touched = bed_page_touched,
@@ -303,7 +188,7 @@ bed_create(const struct bed_config *config)
 		.levels = config->machine.levels,
 	};
 	const struct qr_frame_config frame = { .min_free_pages = 8 };
-	const struct qr_swap_config swap = { .codec = &bed_codec };
+	const struct qr_swap_config swap = { .codec = &sparse_codec };
 	bed->rig.sim = sim_create(&sim);
 	assert_non_null(bed->rig.sim);
 	bed->rig.port = sim_port(bed->rig.sim);
@@ -338,8 +223,8 @@ bed_check(struct bed *bed)
 static inline void
 bed_destroy(struct bed *bed)
 {
-	bed_fail_in = 0;
-	bed_bulk_max = SIZE_MAX;
+	alloc_fail_in = 0;
+	alloc_bulk_max = SIZE_MAX;
 	assert_int_equal(bed->listed, 0);
 	assert_int_equal(bed->spaces.user_pages, 0);
 	assert_int_equal(bed->spaces.commit_pages, 0);

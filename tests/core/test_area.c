@@ -379,12 +379,12 @@ test_no_memory(void **state)
 		unsigned failures = 0;
 		do {
 			struct qr_space_stat before = bed_stat(space);
-			bed_failed = false;
-			bed_fail_in = ++failures;
+			alloc_failed = false;
+			alloc_fail_in = ++failures;
 			int error = change_by_number(space, number);
-			bed_fail_in = 0;
+			alloc_fail_in = 0;
 			bed_check(bed);
-			if (!bed_failed) {
+			if (!alloc_failed) {
 				assert_int_equal(error, 0);
 				break;
 			}

@@ -267,20 +267,20 @@ fork_with_failure(unsigned failures, bool of_port)
 	for (size_t i = 0; i < 200; i++)
 		bed_put(bed, parent, i, i + 1);
 	assert_int_equal(bed_advise(parent, 32, 64, QR_ADVICE_PAGEOUT), 0);
-	bed_failed = false;
+	alloc_failed = false;
 	if (of_port) {
 		sim_fail_after(bed->rig.sim, SIM_MMU_FREEZE, failures,
 		    -QR_ENOMEM);
 	} else {
-		bed_fail_in = failures;
+		alloc_fail_in = failures;
 	}
 	struct qr_space *child = NULL;
 	int error = qr_space_fork(parent, &child);
-	bed_fail_in = 0;
+	alloc_fail_in = 0;
 	sim_fail_never(bed->rig.sim);
 	bed_check(bed);
 	assert_int_equal(error, child == NULL ? -QR_ENOMEM : 0);
-	assert_true(of_port || bed_failed == (child == NULL));
+	assert_true(of_port || alloc_failed == (child == NULL));
 	for (size_t i = 0; i < 200; i++) {
 		bed_put(bed, parent, i, bed_get(bed, parent, i) + 1);
 		assert_int_equal(bed_get(bed, parent, i), i + 2);
@@ -318,7 +318,7 @@ test_copy_without_memory(void **state)
 	bed_map(parent, 0, 4, PROT_RW);
 	bed_put(bed, parent, 0, 1);
 	struct qr_space *child = fork_of(parent);
-	bed_fail_in = 1;
+	alloc_fail_in = 1;
 	assert_int_equal(bed_write(bed, child, 0, 2), -QR_ENOMEM);
 	bed_check(bed);
 	sim_fail_after(bed->rig.sim, SIM_MMU_MAP, 1, -QR_EAGAIN);

@@ -523,7 +523,7 @@ random_step(struct scene *s, struct model *model)
 	size_t count = 1 + (size_t)test_random_below(random, 60);
 	size_t first = (size_t)test_random_below(random, PAGES - count + 1);
 	int error;
-	bed_bulk_max = (size_t)test_random_below(random, 20);
+	alloc_bulk_max = (size_t)test_random_below(random, 20);
 	switch (test_random_below(random, 8)) {
 	case 0:
 		random_range(s, model, first, count);
@@ -617,17 +617,17 @@ test_no_memory(void **state)
 			assert_int_equal(bed_advise(s.space, 0, 8,
 					     QR_ADVICE_PAGEOUT),
 			    0);
-			bed_failed = false;
-			bed_fail_in = ++failures;
+			alloc_failed = false;
+			alloc_fail_in = ++failures;
 			int error = touch_by_number(&s, number);
-			bed_fail_in = 0;
+			alloc_fail_in = 0;
 			bed_check(s.bed);
-			assert_int_equal(error, bed_failed ? -QR_ENOMEM : 0);
+			assert_int_equal(error, alloc_failed ? -QR_ENOMEM : 0);
 			for (size_t i = 0; i < 8; i++)
 				assert_int_equal(bed_get(s.bed, s.space, i),
 				    i + 1);
 			scene_close(&s);
-		} while (bed_failed && failures < 100);
+		} while (alloc_failed && failures < 100);
 		assert_in_range(failures, 2, 99);
 	}
 }
