@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -131,6 +132,53 @@ pipes(void)
 	int status;
 	waitpid(pid, &status, 0);
 	printf("%zu %d %d\n", got, memcmp(from, to, 2 * MIB), status);
+	return 0;
+}
+
+static volatile sig_atomic_t ticks;
+
+static void
+tick(int signal)
+{
+	(void)signal;
+	ticks++;
+}
+
+/* A long write that handlers keep interrupting loses and doubles nothing. */
+static int
+interrupted_transfer(void)
+{
+	int fds[2];
+	unsigned char *from = area_new(4 * MIB);
+	unsigned char *to = area_new(4 * MIB);
+	fill(from, 4 * MIB, 7);
+	show("pipe", pipe(fds));
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct itimerval timer = { { 0, 700 }, { 0, 700 } };
+		size_t sent = 0;
+		close(fds[0]);
+		handle(SIGALRM, tick, 0, 0);
+		setitimer(ITIMER_REAL, &timer, NULL);
+		while (sent < 4 * MIB) {
+			long n = write(fds[1], from + sent, 4 * MIB - sent);
+			if (n < 0 && errno != EINTR)
+				_exit(1);
+			sent += n > 0 ? (size_t)n : 0;
+		}
+		_exit(0);
+	}
+	close(fds[1]);
+	size_t got = 0;
+	long n;
+	while ((n = read(fds[0], to + got, 4096)) > 0) {
+		got += (size_t)n;
+		if (got % (64 * 4096) == 0)
+			sleep_ms(1);
+	}
+	int status;
+	waitpid(pid, &status, 0);
+	printf("%zu %d %d\n", got, memcmp(from, to, 4 * MIB), status);
 	return 0;
 }
 
@@ -303,6 +351,7 @@ const struct test_case memory_cases[] = {
 	{ "file_transfer", file_transfer },
 	{ "vectors", vectors },
 	{ "pipes", pipes },
+	{ "interrupted_transfer", interrupted_transfer },
 	{ "datagrams", datagrams },
 	{ "messages", messages },
 	{ "structures", structures },

@@ -504,6 +504,36 @@ stack_overflow(void)
 	return 0;
 }
 
+static ucontext_t main_context;
+static ucontext_t other_context;
+
+static void
+other(void)
+{
+	for (int i = 0; i < 3; i++) {
+		printf("other %d\n", i);
+		swapcontext(&other_context, &main_context);
+	}
+}
+
+/* Contexts switched by hand, one of them on heap memory. */
+static int
+contexts(void)
+{
+	getcontext(&other_context);
+	other_context.uc_stack.ss_sp = malloc(65536);
+	other_context.uc_stack.ss_size = 65536;
+	other_context.uc_link = &main_context;
+	makecontext(&other_context, other, 0);
+	for (int i = 0; i < 4; i++) {
+		handle(SIGUSR1, count, 0, 0);
+		swapcontext(&main_context, &other_context);
+		raise(SIGUSR1);
+	}
+	printf("hits %d\n", (int)hits);
+	return 0;
+}
+
 static int
 dies_segv(void)
 {
@@ -606,6 +636,7 @@ const struct test_case signal_cases[] = {
 	{ "registers", registers },
 	{ "nested", nested },
 	{ "stack_overflow", stack_overflow },
+	{ "contexts", contexts },
 	{ "dies_segv", dies_segv },
 	{ "dies_blocked", dies_blocked },
 	{ "dies_ignored", dies_ignored },

@@ -8,9 +8,11 @@
 #include <linux/futex.h>
 #include <linux/sched.h>
 #include <pthread.h>
+#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 
 static volatile sig_atomic_t hits;
 static int pipes[2];
@@ -305,6 +307,94 @@ raw_clone(void)
 	return 0;
 }
 
+/* Spawns from several threads at once: each guest has a record of its own. */
+static void *
+spawner(void *arg)
+{
+	char *const argv[] = { "sh", "-c", "exit 3", NULL };
+	long sum = 0;
+	(void)arg;
+	for (int i = 0; i < 15; i++) {
+		pid_t pid;
+		int status = 0;
+		if (posix_spawn(&pid, "/bin/sh", NULL, NULL, argv, environ) ==
+		    0)
+			waitpid(pid, &status, 0);
+		sum += WEXITSTATUS(status);
+	}
+	return (void *)sum;
+}
+
+static int
+spawn_threads(void)
+{
+	pthread_t threads[4];
+	long sum = 0;
+	for (int i = 0; i < 4; i++)
+		pthread_create(&threads[i], NULL, spawner, NULL);
+	for (int i = 0; i < 4; i++) {
+		void *result;
+		pthread_join(threads[i], &result);
+		sum += (long)result;
+	}
+	printf("%ld\n", sum);
+	return 0;
+}
+
+static void *
+execer(void *arg)
+{
+	(void)arg;
+	execl("/bin/sh", "sh", "-c", "echo from a thread; exit 4",
+	    (char *)NULL);
+	return NULL;
+}
+
+static int
+exec_from_thread(void)
+{
+	pthread_t threads[3];
+	unsigned long sums[2] = { 0 };
+	pthread_create(&threads[0], NULL, signalled, &sums[0]);
+	pthread_create(&threads[1], NULL, signalled, &sums[1]);
+	pthread_create(&threads[2], NULL, execer, NULL);
+	pthread_join(threads[2], NULL);
+	return 1;
+}
+
+static void
+on_timer(union sigval value)
+{
+	__atomic_fetch_add((int *)value.sival_ptr, 1, __ATOMIC_SEQ_CST);
+}
+
+/* libc's own signals: a timer's thread, a change of user in all threads. */
+static int
+libc_signals(void)
+{
+	int fired = 0;
+	timer_t timer;
+	pthread_t thread;
+	unsigned long sum = 0;
+	struct sigevent event = { .sigev_notify = SIGEV_THREAD,
+		.sigev_notify_function = on_timer,
+		.sigev_value = { .sival_ptr = &fired } };
+	struct itimerspec when = { { 0, 5000000 }, { 0, 5000000 } };
+	show("timer_create", timer_create(CLOCK_MONOTONIC, &event, &timer));
+	show("timer_settime", timer_settime(timer, 0, &when, NULL));
+	while (__atomic_load_n(&fired, __ATOMIC_SEQ_CST) < 3)
+		sleep_ms(2);
+	show("timer_delete", timer_delete(timer));
+	pthread_create(&thread, NULL, signalled, &sum);
+	for (int i = 0; i < 20; i++) {
+		if (setresuid(getuid(), getuid(), getuid()) != 0)
+			perror("setresuid");
+	}
+	stop = true;
+	pthread_join(thread, NULL);
+	return 0;
+}
+
 const struct test_case thread_cases[] = {
 	{ "create_join", create_join },
 	{ "create_many", create_many },
@@ -315,5 +405,8 @@ const struct test_case thread_cases[] = {
 	{ "fork_from_thread", fork_from_thread },
 	{ "main_exits_first", main_exits_first },
 	{ "raw_clone", raw_clone },
+	{ "spawn_threads", spawn_threads },
+	{ "exec_from_thread", exec_from_thread },
+	{ "libc_signals", libc_signals },
 	{ 0 },
 };
