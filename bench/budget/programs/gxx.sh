@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # One translation unit that instantiates much of the standard library.
 exec sh -c 'g++ -std=c++17 -O1 -S -o - -x c++ - <<EOF | cksum
 #include <algorithm>

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # A map of small objects under the serial collector.
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT

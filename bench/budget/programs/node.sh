@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # A tree of objects, walked, pruned and serialised.
 exec node -e '
 const m = new Map(); let x = 1;

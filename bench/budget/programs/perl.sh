@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Hashes of hashes, sorted and joined.
 exec perl -e '
 my %h; my $x = 1;

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # A dictionary of records, built, sorted, looked up and partly deleted.
 exec /usr/bin/python3 -c '
 import random

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # A server without persistence, filled and read by its own client tools over
 # a socket in a directory of its own.
 dir=$(mktemp -d) || exit 1

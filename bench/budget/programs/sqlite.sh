@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # An in-memory database: inserts, an index, joins, deletes.
 exec sqlite3 :memory: '
 CREATE TABLE t(id INTEGER PRIMARY KEY, a INTEGER, b TEXT);
