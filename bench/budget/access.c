@@ -61,8 +61,8 @@ fill_page(const struct job *job, uint64_t page)
 	for (unsigned i = 0; i < PAGE_RECORDS; i++, record += RECORD_WORDS) {
 		uint64_t r = mix(page * PAGE_RECORDS + i + job->seed);
 		record[0] = UINT64_C(0x00007f5500000000) + (r & 0x3fffffc0);
-		record[1] = UINT64_C(0x00007f5500000000) +
-		    (r >> 20 & 0x3fffffc0);
+		record[1] =
+		    UINT64_C(0x00007f5500000000) + (r >> 20 & 0x3fffffc0);
 		record[2] = r & 0xff;
 		memcpy(&record[3], words[r >> 40 & 7], 8);
 		memcpy(&record[4], words[r >> 43 & 7], 8);
@@ -104,7 +104,7 @@ touch(struct job *job, uint64_t from, uint64_t to)
 	for (uint64_t i = from; i < to; i++) {
 		uint64_t page = next_page(job, i);
 		uint64_t *record = job->memory + page * PAGE / 8 +
-		    (i * 7 % PAGE_RECORDS) * RECORD_WORDS;
+				   (i * 7 % PAGE_RECORDS) * RECORD_WORDS;
 		sum += record[0] + record[5] + record[6];
 		record[6]++;
 	}
@@ -121,8 +121,8 @@ run(void *arg)
 	job->sum = touch(job, 0, warm);
 	uint64_t began = now_ns();
 	job->sum += touch(job, warm, job->accesses);
-	job->ns_per_access = (double)(now_ns() - began) /
-	    (double)(job->accesses - warm);
+	job->ns_per_access =
+	    (double)(now_ns() - began) / (double)(job->accesses - warm);
 	return NULL;
 }
 

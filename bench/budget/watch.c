@@ -218,8 +218,8 @@ main(int argc, char **argv)
 	}
 	struct rusage used;
 	getrusage(RUSAGE_CHILDREN, &used);
-	int code = WIFEXITED(status) ? WEXITSTATUS(status)
-				     : 128 + WTERMSIG(status);
+	int code =
+	    WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 	fprintf(out,
 	    "{\"exit\":%d,\"wall_s\":%.3f,\"user_s\":%.3f,\"sys_s\":%.3f,"
 	    "\"peak_bytes\":%llu,\"peak_one_bytes\":%llu,\"processes\":%u,"
