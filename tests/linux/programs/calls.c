@@ -97,8 +97,8 @@ case_files(void)
 		vector[i] = (struct iovec){ in + i * 16384, 16384 };
 	memset(in, 0, SIZE);
 	squeeze();
-	expect("preadv", preadv(fd, vector, 16, 0) == (ssize_t)SIZE &&
-		holds(in, 1, SIZE));
+	expect("preadv",
+	    preadv(fd, vector, 16, 0) == (ssize_t)SIZE && holds(in, 1, SIZE));
 	close(fd);
 }
 
@@ -113,8 +113,8 @@ case_datagram(void)
 	squeeze();
 	expect("send datagram", send(pair[0], out, 60000, 0) == 60000);
 	squeeze();
-	expect("recv datagram", recv(pair[1], in, SIZE, 0) == 60000 &&
-		holds(in, 4, 60000));
+	expect("recv datagram",
+	    recv(pair[1], in, SIZE, 0) == 60000 && holds(in, 4, 60000));
 	expect("nothing is left",
 	    recv(pair[1], in, SIZE, MSG_DONTWAIT) < 0 && errno == EAGAIN);
 	close(pair[0]);
@@ -147,7 +147,8 @@ case_descriptors(void)
 	memset(control, 0, 4096);
 	squeeze();
 	int got = -1;
-	expect("receive descriptor", recvmsg(pair[1], message, 0) == 1 &&
+	expect("receive descriptor",
+	    recvmsg(pair[1], message, 0) == 1 &&
 		(message->msg_flags & MSG_CTRUNC) == 0);
 	memcpy(&got, CMSG_DATA(CMSG_FIRSTHDR(message)), sizeof(got));
 	expect("it is open", fcntl(got, F_GETFD) >= 0);
@@ -180,7 +181,7 @@ case_events(void)
 	epoll_ctl(epoll, EPOLL_CTL_ADD, event, events);
 	squeeze();
 	expect("epoll", epoll_wait(epoll, events + 300, 8, 1000) == 1 &&
-		events[300].data.u64 == 77);
+			    events[300].data.u64 == 77);
 	close(epoll);
 	close(timer);
 	close(event);
@@ -195,8 +196,8 @@ case_wait(void)
 	if (pid == 0)
 		_exit(37);
 	squeeze();
-	expect("wait4", waitpid(pid, status, 0) == pid &&
-		WIFEXITED(*status) && WEXITSTATUS(*status) == 37);
+	expect("wait4", waitpid(pid, status, 0) == pid && WIFEXITED(*status) &&
+			    WEXITSTATUS(*status) == 37);
 	expect("reaped once", waitpid(pid, status, 0) < 0 && errno == ECHILD);
 }
 
@@ -236,7 +237,7 @@ case_signals(void)
 	sigqueue(getpid(), SIGUSR2, (union sigval){ .sival_int = 43 });
 	squeeze();
 	expect("sigwaitinfo", sigwaitinfo(set, info) == SIGUSR2 &&
-		info->si_value.sival_int == 43);
+				  info->si_value.sival_int == 43);
 }
 
 static void

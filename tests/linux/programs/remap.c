@@ -94,7 +94,7 @@ check(unsigned page)
 	if (!readable)
 		complain(page, "can be read");
 	else if (tag[0] != model[page].tag || tag[1] != tag[0] ||
-	    tag[2] != tag[0])
+		 tag[2] != tag[0])
 		complain(page, "has other contents");
 }
 
@@ -105,10 +105,10 @@ write_some(unsigned from, unsigned count)
 		uint64_t tag = next() | 1;
 		int faulted = write_tag(page, tag);
 		int writable = model[page].prot >= 0 &&
-		    (model[page].prot & PROT_WRITE) != 0;
+			       (model[page].prot & PROT_WRITE) != 0;
 		if (faulted == writable)
-			complain(page, writable ? "can't be written"
-						: "can be written");
+			complain(page,
+			    writable ? "can't be written" : "can be written");
 		if (!faulted)
 			model[page].tag = tag;
 	}
