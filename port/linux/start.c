@@ -299,8 +299,7 @@ start_run(void *arg)
 			   "(ulimit -v?)",
 		    failed);
 	int inherited = (int)state->config.ledger_fd - 1;
-	failed =
-	    ledger_open(inherited, state->frames);
+	failed = ledger_open(inherited, state->frames);
 	if (failed != 0)
 		start_fail("the tree's ledger can't be opened", failed);
 	failed = open_own_files();
