@@ -237,17 +237,9 @@ qr_boot_reserve(struct qr_boot *boot, qr_paddr_t start, uint64_t size_bytes)
 	return set_add(&boot->reserved, range);
 }
 
-/* What is asked of a place. */
-struct request {
-	uint64_t size_bytes;
-	uint64_t align;
-	qr_paddr_t limit_low;
-	qr_paddr_t limit_high; /* UINT64_MAX: none */
-};
-
 /* Lowest place for the request in [from, end) that is not reserved. */
 static bool
-place_in(const struct qr_boot *boot, const struct request *request,
+place_in(const struct qr_boot *boot, const struct qr_boot_request *request,
     qr_paddr_t from, qr_paddr_t end, qr_paddr_t *start)
 {
 	for (;;) {
@@ -266,7 +258,7 @@ place_in(const struct qr_boot *boot, const struct request *request,
 }
 
 static bool
-place_find(const struct qr_boot *boot, const struct request *request,
+place_find(const struct qr_boot *boot, const struct qr_boot_request *request,
     qr_paddr_t *start)
 {
 	for (size_t i = 0; i < boot->usable.count; i++) {
@@ -285,7 +277,8 @@ place_find(const struct qr_boot *boot, const struct request *request,
 
 /* Takes whole pages, and zeroes them if need be. */
 static int
-pages_take(struct qr_boot *boot, struct request request, qr_paddr_t *start)
+pages_take(struct qr_boot *boot, struct qr_boot_request request,
+    qr_paddr_t *start)
 {
 	qr_paddr_t at;
 	if (request.align < QR_PAGE_SIZE)
@@ -307,7 +300,7 @@ pages_take(struct qr_boot *boot, struct request request, qr_paddr_t *start)
 
 /* Cuts the request from the tail, if it fits there. */
 static bool
-tail_take(struct qr_boot *boot, const struct request *request,
+tail_take(struct qr_boot *boot, const struct qr_boot_request *request,
     qr_paddr_t *start)
 {
 	qr_paddr_t at = qr_round_up(boot->tail_start, request->align);
@@ -332,25 +325,24 @@ tail_offer(struct qr_boot *boot, qr_paddr_t start, qr_paddr_t end)
 }
 
 int
-qr_boot_alloc(struct qr_boot *boot, uint64_t size_bytes, uint64_t align,
-    qr_paddr_t limit_low, qr_paddr_t limit_high, qr_paddr_t *start)
+qr_boot_alloc(struct qr_boot *boot, const struct qr_boot_request *request,
+    qr_paddr_t *start)
 {
 	assert_open(boot);
-	QR_ASSERT(size_bytes != 0 && qr_is_pow2(align),
-	    "%llu bytes, align %llu", (unsigned long long)size_bytes,
-	    (unsigned long long)align);
-	const struct request request = {
-		.size_bytes = size_bytes,
-		.align = align,
-		.limit_low = limit_low,
-		.limit_high = limit_high != 0 ? limit_high : UINT64_MAX,
-	};
-	bool is_small = size_bytes < QR_PAGE_SIZE && align < QR_PAGE_SIZE;
-	if (is_small && tail_take(boot, &request, start))
+	QR_ASSERT(request->size_bytes != 0 && qr_is_pow2(request->align),
+	    "%llu bytes, align %llu", (unsigned long long)request->size_bytes,
+	    (unsigned long long)request->align);
+	struct qr_boot_request plan = *request;
+	if (plan.limit_high == 0)
+		plan.limit_high = UINT64_MAX;
+	bool is_small =
+	    plan.size_bytes < QR_PAGE_SIZE && plan.align < QR_PAGE_SIZE;
+	if (is_small && tail_take(boot, &plan, start))
 		return 0;
-	int error = pages_take(boot, request, start);
+	int error = pages_take(boot, plan, start);
 	if (error == 0 && is_small)
-		tail_offer(boot, *start + size_bytes, *start + QR_PAGE_SIZE);
+		tail_offer(boot, *start + plan.size_bytes,
+		    *start + QR_PAGE_SIZE);
 	return error;
 }
 

@@ -54,15 +54,21 @@ QR_MUST_CHECK int qr_boot_init(struct qr_boot *boot,
 QR_MUST_CHECK int qr_boot_reserve(struct qr_boot *boot, qr_paddr_t start,
     uint64_t size_bytes);
 
+/* What is asked of a place. */
+struct qr_boot_request {
+	uint64_t size_bytes;
+	uint64_t align;        /* a power of two */
+	qr_paddr_t limit_low;  /* it starts here or above */
+	qr_paddr_t limit_high; /* it ends here or below; 0: no limit */
+};
+
 /*
- * First fit at or above limit_low, below limit_high (0: no limit), aligned
- * to align (a power of two). Requests below a page are packed behind the
- * last one. Zeroed if there is a direct map.
+ * First fit. Requests below a page are packed behind the last one. Zeroed if
+ * there is a direct map.
  * -QR_ENOMEM: there is no such range; -QR_E2BIG as above.
  */
-QR_MUST_CHECK int qr_boot_alloc(struct qr_boot *boot, uint64_t size_bytes,
-    uint64_t align, qr_paddr_t limit_low, qr_paddr_t limit_high,
-    qr_paddr_t *start);
+QR_MUST_CHECK int qr_boot_alloc(struct qr_boot *boot,
+    const struct qr_boot_request *request, qr_paddr_t *start);
 
 /* Gives back the whole pages of [start, start + size_bytes), which
  * qr_boot_alloc or qr_boot_reserve took. -QR_EINVAL: part of it is not taken;

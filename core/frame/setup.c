@@ -142,10 +142,13 @@ tables_alloc(const struct plan *plan, struct qr_boot *boot,
 	qr_paddr_t start;
 	int error = -QR_ENOMEM;
 	for (unsigned class = ZONE_CLASSES; class -- > 0;) {
-		qr_paddr_t low = class_start(plan, (enum zone_class) class)
-				 << QR_PAGE_SHIFT;
-		error = qr_boot_alloc(boot, plan->bytes, TABLE_ALIGN, low, 0,
-		    &start);
+		const struct qr_boot_request request = {
+			.size_bytes = plan->bytes,
+			.align = TABLE_ALIGN,
+			.limit_low = class_start(plan, (enum zone_class) class)
+				     << QR_PAGE_SHIFT,
+		};
+		error = qr_boot_alloc(boot, &request, &start);
 		if (error != -QR_ENOMEM)
 			break;
 	}

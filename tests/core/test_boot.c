@@ -190,7 +190,8 @@ step_alloc_pages(struct bench *bench)
 	size_t expect = model_place(bench, whole,
 	    align < QR_PAGE_SIZE ? QR_PAGE_SIZE : align, low, high);
 	qr_paddr_t start = BYTES;
-	int error = qr_boot_alloc(&bench->boot, size, align, low, high, &start);
+	const struct qr_boot_request request = { size, align, low, high };
+	int error = qr_boot_alloc(&bench->boot, &request, &start);
 	if (error == -QR_E2BIG)
 		return;
 	assert_int_equal(error, expect == BYTES ? -QR_ENOMEM : 0);
@@ -210,7 +211,8 @@ step_alloc_small(struct bench *bench)
 	size_t high = random_limit(bench);
 	size_t page = model_place(bench, QR_PAGE_SIZE, QR_PAGE_SIZE, low, high);
 	qr_paddr_t start;
-	int error = qr_boot_alloc(&bench->boot, size, align, low, high, &start);
+	const struct qr_boot_request request = { size, align, low, high };
+	int error = qr_boot_alloc(&bench->boot, &request, &start);
 	if (error != 0) {
 		assert_true(error == -QR_E2BIG || page == BYTES);
 		return;
@@ -426,11 +428,10 @@ test_highest_addresses(void **state)
 	    0);
 	assert_int_equal(qr_boot_free_bytes(boot), BYTES - QR_PAGE_SIZE);
 	qr_paddr_t start;
-	assert_int_equal(qr_boot_alloc(boot, UINT64_MAX, 1, 0, 0, &start),
-	    -QR_ENOMEM);
-	assert_int_equal(qr_boot_alloc(boot, 1, (uint64_t)1 << 63, 1, 0,
-			     &start),
-	    -QR_ENOMEM);
+	struct qr_boot_request request = { UINT64_MAX, 1, 0, 0 };
+	assert_int_equal(qr_boot_alloc(boot, &request, &start), -QR_ENOMEM);
+	request = (struct qr_boot_request){ 1, (uint64_t)1 << 63, 1, 0 };
+	assert_int_equal(qr_boot_alloc(boot, &request, &start), -QR_ENOMEM);
 	model_init(bench);
 	memset(&bench->reserved[BYTES - QR_PAGE_SIZE], true, QR_PAGE_SIZE);
 	hand_over(bench);
@@ -456,13 +457,14 @@ test_full_reserved_set(void **state)
 		    0);
 	uint64_t free_bytes = qr_boot_free_bytes(boot);
 	assert_int_equal(qr_boot_reserve(boot, 5 * QR_PAGE_SIZE, 1), -QR_E2BIG);
-	assert_int_equal(qr_boot_alloc(boot, 1, 1, 4 * QR_PAGE_SIZE, 0, &start),
-	    -QR_E2BIG);
+	struct qr_boot_request request = { 1, 1, 4 * QR_PAGE_SIZE, 0 };
+	assert_int_equal(qr_boot_alloc(boot, &request, &start), -QR_E2BIG);
 	assert_int_equal(qr_boot_free(boot, QR_PAGE_SIZE, QR_PAGE_SIZE),
 	    -QR_E2BIG);
 	assert_int_equal(qr_boot_free_bytes(boot), free_bytes);
 	/* What needs none is taken: it joins a neighbour. */
-	assert_int_equal(qr_boot_alloc(boot, 1, 1, 0, 0, &start), 0);
+	request.limit_low = 0;
+	assert_int_equal(qr_boot_alloc(boot, &request, &start), 0);
 	assert_int_equal(start, 3 * QR_PAGE_SIZE);
 	qr_check_boot(boot);
 	bench_destroy(bench);
