@@ -57,14 +57,12 @@ pin(struct qr_thread *thread, uintptr_t start, size_t size_bytes,
 }
 
 int
-pin_counted(struct qr_thread *thread, const struct gate_call *call, unsigned at,
-    unsigned count, size_t unit_bytes, unsigned access)
+pin_counted(struct qr_thread *thread, long at, long count, size_t unit_bytes,
+    unsigned access)
 {
-	size_t units = (size_t)call->args[count];
-	if (units > (size_t)1 << 40)
+	if (count < 0 || count > 1L << 40)
 		return 0; /* negative or absurd: the kernel refuses it */
-	return pin(thread, (uintptr_t)call->args[at], units * unit_bytes,
-	    access);
+	return pin(thread, (uintptr_t)at, (size_t)count * unit_bytes, access);
 }
 
 int
@@ -229,8 +227,8 @@ plan_process_vm(struct qr_thread *thread, struct gate_context *context,
 		    (size_t)call->args[4],
 		    read ? QR_ACCESS_READ : QR_ACCESS_WRITE);
 	else
-		pin_counted(thread, call, 3, 4, sizeof(struct gate_vector),
-		    QR_ACCESS_READ);
+		pin_counted(thread, call->args[3], call->args[4],
+		    sizeof(struct gate_vector), QR_ACCESS_READ);
 	return GATE_ISSUE;
 }
 

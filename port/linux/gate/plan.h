@@ -19,9 +19,9 @@
 int pin(struct qr_thread *thread, uintptr_t start, size_t size_bytes,
     unsigned access);
 
-/* Argument `at` points to as many units as argument `count` says. */
-int pin_counted(struct qr_thread *thread, const struct gate_call *call,
-    unsigned at, unsigned count, size_t unit_bytes, unsigned access);
+/* Pins count units, as many as an argument of the call says. */
+int pin_counted(struct qr_thread *thread, long at, long count,
+    size_t unit_bytes, unsigned access);
 
 /* A string of at most size_max bytes with its end. */
 int pin_text(struct qr_thread *thread, uintptr_t text, size_t size_max);

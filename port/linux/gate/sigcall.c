@@ -180,7 +180,7 @@ enum gate_verdict
 plan_ppoll(struct qr_thread *thread, struct gate_context *context,
     const struct gate_call *call)
 {
-	pin_counted(thread, call, 0, 1, 8, QR_ACCESS_WRITE);
+	pin_counted(thread, call->args[0], call->args[1], 8, QR_ACCESS_WRITE);
 	pin(thread, (uintptr_t)call->args[2], 16, QR_ACCESS_WRITE);
 	return plan_masked(thread, context, call, 3);
 }
@@ -189,7 +189,7 @@ enum gate_verdict
 plan_epoll_pwait(struct qr_thread *thread, struct gate_context *context,
     const struct gate_call *call)
 {
-	pin_counted(thread, call, 1, 2, 12, QR_ACCESS_WRITE);
+	pin_counted(thread, call->args[1], call->args[2], 12, QR_ACCESS_WRITE);
 	if (call->number != SYS_epoll_pwait)
 		pin(thread, (uintptr_t)call->args[3], 16, QR_ACCESS_READ);
 	return plan_masked(thread, context, call, 4);

@@ -537,7 +537,7 @@ pointer_pin(struct qr_thread *thread, const struct gate_call *call,
 	else if (pointer->by == BY_NONE)
 		pin(thread, at, pointer->bytes, access);
 	else
-		pin_counted(thread, call, pointer->argument, pointer->by,
+		pin_counted(thread, (long)at, call->args[pointer->by],
 		    pointer->bytes, access);
 }
 

@@ -243,7 +243,8 @@ static void
 address_pin(struct qr_thread *thread, const struct gate_call *call)
 {
 	if (call->number == SYS_sendto)
-		pin_counted(thread, call, 4, 5, 1, QR_ACCESS_READ);
+		pin_counted(thread, call->args[4], call->args[5], 1,
+		    QR_ACCESS_READ);
 	if (call->number != SYS_recvfrom)
 		return;
 	pin(thread, (uintptr_t)call->args[4], 128, QR_ACCESS_WRITE);
