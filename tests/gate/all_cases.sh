@@ -4,7 +4,10 @@
 library=$1 mode=$2 cases=$3
 shift 3
 failed=0
-for name in ${*:-$("$cases")}; do
+# One word a case.
+# shellcheck disable=SC2046
+[ $# -gt 0 ] || set -- $("$cases")
+for name; do
 	"$(dirname "$0")/compare.sh" "$library" "$mode" "$cases" "$name" || {
 		echo "case $name differs"
 		failed=1

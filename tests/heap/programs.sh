@@ -123,6 +123,8 @@ END
 
 same true true
 same sort sort -n --parallel=4 numbers
+# The programs' own.
+# shellcheck disable=SC2016
 same perl perl -e 'my %h; $h{$_} = [1 .. $_ % 9] for 1 .. 50000;
 	my $n = 0; $n += @{$h{$_}} for sort keys %h; print "$n\n";'
 same python3 python3 script.py
@@ -132,6 +134,7 @@ same g++ g++ -O1 -o classes classes.cc -pthread
 same node node -e 'const a = []; for (let i = 0; i < 2e5; i++) a.push({ i });
 	console.log(a.length, Buffer.alloc(1e6).length)'
 same java java Threads.java
+# shellcheck disable=SC2016
 same bash bash -c 'for i in 1 2 3; do (echo $i | cat) & wait; done'
 same gzip gzip -c numbers
 exit $status
