@@ -23,20 +23,61 @@
 /* Room for any text composed here. */
 #define REPORT_TEXT_MAX 4096u
 
-/* Cells of the RAM bar. */
-#define BAR_CELLS 20u
+/* Cells of the RAM bar, and columns of the headline. */
+#define BAR_CELLS    20u
+#define HEAD_COLUMNS 74u
 
 static struct {
 	dev_t device; /* of descriptor 2 at the start */
 	ino_t inode;
 	bool known;
+	bool utf8;              /* the environment's character set */
 	_Atomic(uint32_t) done; /* the summary has been written */
 } report;
 
+/* The value of name (with its '=') in the environment, NULL: not there. */
+static const char *
+variable(char **environment, const char *name)
+{
+	for (; *environment != NULL; environment++) {
+		size_t i = 0;
+		while (name[i] != '\0' && (*environment)[i] == name[i])
+			i++;
+		if (name[i] == '\0' && (*environment)[i] != '\0')
+			return *environment + i;
+	}
+	return NULL;
+}
+
+/* "UTF-8" and "utf8" are both in use. */
+static bool
+names_utf8(const char *locale)
+{
+	for (; *locale != '\0'; locale++) {
+		if ((locale[0] | 32) == 'u' && (locale[1] | 32) == 't' &&
+		    (locale[2] | 32) == 'f')
+			return true;
+	}
+	return false;
+}
+
+static bool
+environment_is_utf8(char **environment)
+{
+	static const char *const names[] = { "LC_ALL=", "LC_CTYPE=", "LANG=" };
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *value = variable(environment, names[i]);
+		if (value != NULL)
+			return names_utf8(value);
+	}
+	return false;
+}
+
 void
-report_start(void)
+report_start(char **environment)
 {
 	struct stat status;
+	report.utf8 = environment_is_utf8(environment);
 	report.known = qr_sys2(SYS_fstat, 2L, &status) == 0;
 	report.device = status.st_dev;
 	report.inode = status.st_ino;
@@ -182,28 +223,57 @@ print_count(struct print *print, uint64_t n)
 		    (unsigned long)(n / 10000 % 100));
 }
 
+/* One of two texts, as the environment can show it. */
+static const char *
+either(const char *utf8, const char *ascii)
+{
+	return report.utf8 ? utf8 : ascii;
+}
+
 static void
 print_bar(struct print *print, uint64_t part, uint64_t whole)
 {
 	unsigned cells =
 	    whole == 0 ? 0 : (unsigned)((part * BAR_CELLS + whole / 2) / whole);
 	for (unsigned i = 0; i < BAR_CELLS; i++)
-		print_text(print, i < cells ? "#" : ".");
+		print_text(print, i < cells ? either("\u2588", "#") : ".");
+}
+
+/* Characters, not bytes, from offset on. */
+static unsigned
+columns_from(const struct print *print, size_t offset)
+{
+	unsigned columns = 0;
+	for (size_t i = offset; i < print->used; i++)
+		columns += ((unsigned char)print->text[i] & 0xc0) != 0x80;
+	return columns;
 }
 
 static void
 print_head(struct print *print, int status)
 {
 	uint64_t ms = (linux_clock(NULL) - qr_linux.start_ns) / 1000000;
-	print_text(print, "-- ");
+	const char *rule = either("\u2500", "-");
+	const char *dot = either("\u00b7", "-");
+	size_t start = print->used;
+	print_format(print, "%s%s ", rule, rule);
 	print_name(print);
-	print_format(print, " - %lu.%02lu s - ", (unsigned long)(ms / 1000),
-	    (unsigned long)(ms / 10 % 100));
+	print_format(print, " %s %lu.%02lu s %s ", dot,
+	    (unsigned long)(ms / 1000), (unsigned long)(ms / 10 % 100), dot);
 	if (status > 128)
 		print_format(print, "signal %d ", status - 128);
 	else
 		print_format(print, "exit %d ", status);
-	print_text(print, "------------------------------------------\n");
+	while (columns_from(print, start) < HEAD_COLUMNS)
+		print_text(print, rule);
+	print_char(print, '\n');
+}
+
+static void
+print_part(struct print *print, uint64_t pages, const char *what)
+{
+	print_pages(print, pages);
+	print_text(print, what);
 }
 
 static void
@@ -212,50 +282,77 @@ print_ram(struct print *print, const struct qr_machine_stat *stat)
 	const struct ledger *ledger = ledger_get();
 	uint64_t peak = atomic_load(&ledger->totals.used_peak);
 	print_text(print, " RAM    ");
-	print_pages(print, peak);
-	print_text(print, " peak  ");
+	print_part(print, peak, " ");
 	print_bar(print, peak, ledger->budget_pages);
-	print_format(print, "  %lu %% of budget ",
+	print_format(print, " %lu %% of the ",
 	    (unsigned long)(peak * 100 / ledger->budget_pages));
-	print_pages(print, ledger->budget_pages);
-	print_text(print, "\n        ");
-	print_pages(print, stat->frames_user_peak);
-	print_text(print, " program (peak) + ");
-	print_pages(print, stat->frames_pool_peak);
-	print_text(print, " compressed (peak) + ");
-	print_pages(print, atomic_load(&qr_linux.unmanaged_pages_peak));
-	print_text(print, " unmanaged + ");
-	print_pages(print, stat->frames_meta);
-	print_text(print, " Quire\n");
+	print_part(print, ledger->budget_pages, " budget, at the peak\n");
+	print_text(print, "        peaks: ");
+	print_part(print, stat->frames_user_peak, " program + ");
+	print_part(print, stat->frames_pool_peak, " compressed + ");
+	print_part(print, atomic_load(&qr_linux.unmanaged_pages_peak),
+	    " unmanaged + ");
+	print_part(print, stat->frames_meta, " Quire\n");
 }
 
 static void
-print_totals(struct print *print)
+print_faults(struct print *print)
 {
 	const struct ledger_totals *totals = &ledger_get()->totals;
+	const char *dot = either(" \u00b7 ", ", ");
 	print_text(print, " faults ");
 	print_count(print, atomic_load(&totals->first_touch));
-	print_text(print, " first touch - ");
+	print_format(print, " first touch%s", dot);
 	print_count(print, atomic_load(&totals->from_pool));
-	print_text(print, " from pool - ");
+	print_format(print, " from pool%s", dot);
 	print_count(print, atomic_load(&totals->from_device));
-	print_text(print, " from disk\n out    ");
-	print_count(print, atomic_load(&totals->pages_out));
-	print_text(print, " pages, ");
+	print_text(print, " from disk\n");
+}
+
+/* Where pages went, and what is out as the root process ends. */
+static void
+print_out(struct print *print, const struct qr_machine_stat *stat)
+{
+	const struct ledger_totals *totals = &ledger_get()->totals;
+	const char *dot = either(" \u00b7 ", ", ");
+	uint64_t pages = atomic_load(&totals->pages_out);
+	if (pages == 0)
+		return;
+	print_text(print, " out    ");
+	print_count(print, pages);
+	print_format(print, " pages%s", dot);
 	print_count(print, atomic_load(&totals->pages_out_zero));
-	print_text(print, " of them zero - ");
+	print_format(print, " of them zero%s", dot);
 	print_count(print, atomic_load(&totals->written_back));
-	print_text(print, " written to the swap file - ");
-	print_pages(print, atomic_load(&totals->stored_peak));
-	print_text(print, " out at the end\n");
+	print_text(print, " moved on to disk\n");
+	if (stat->swap_pooled == 0)
+		return;
+	uint64_t stored = stat->swap_pooled * QR_PAGE_SIZE;
+	uint64_t tenths = stored * 10 / (stat->swap_pooled_bytes + 1);
+	print_text(print, "        at the end: ");
+	print_size(print, stored);
+	print_format(print, " %s ", either("\u2192", "->"));
+	print_size(print, stat->swap_pooled_bytes);
+	print_format(print, " compressed, %lu.%lux\n",
+	    (unsigned long)(tenths / 10), (unsigned long)(tenths % 10));
+}
+
+static void
+print_rest(struct print *print)
+{
+	const struct ledger_totals *totals = &ledger_get()->totals;
 	uint64_t processes = atomic_load(&totals->processes);
 	uint64_t errors = atomic_load(&totals->io_errors);
 	if (processes > 1)
-		print_format(print, " tree   %lu processes\n",
-		    (unsigned long)processes);
+		print_format(print,
+		    " tree   %lu processes; peaks are of "
+		    "process %d\n",
+		    (unsigned long)processes, (int)qr_sys0(SYS_getpid));
 	if (errors != 0)
 		print_format(print, " disk   %lu errors; no data was lost\n",
 		    (unsigned long)errors);
+	print_text(print, either(" next: quire last \u00b7 man quire-run\n",
+			      " next: quire last, man quire-run\n"));
 }
 
 /* Keeps the text as the last summary; a failure costs `quire last` only. */
@@ -294,7 +391,9 @@ report_summary(int status)
 	print_init(&print, text, sizeof(text));
 	print_head(&print, status);
 	print_ram(&print, &stat);
-	print_totals(&print);
+	print_faults(&print);
+	print_out(&print, &stat);
+	print_rest(&print);
 	keep_summary(&print);
 	if (!qr_linux.config.quiet && stderr_is_ours())
 		print_flush(&print, 2);

@@ -5,8 +5,8 @@
 
 #include <qr/types.h>
 
-/* Remembers what descriptor 2 is. */
-void report_start(void);
+/* Remembers what descriptor 2 is, and what characters can be shown. */
+void report_start(char **environment);
 
 /* Adds this process's counters to the tree's (1), or takes them off (-1). */
 void report_add(int sign);

@@ -292,7 +292,6 @@ start_run(void *arg)
 	if (failed != 0)
 		start_fail("/proc/self/maps can't be read", failed);
 	state->start_ns = linux_clock(NULL);
-	report_start();
 	failed = start_memory();
 	if (failed != 0)
 		start_fail("address space for the budget is not to be had "
@@ -382,6 +381,7 @@ start_constructor(int argc, char **argv, char **environment)
 	const char *text = environment_find(environment);
 	if (text == NULL)
 		return;
+	report_start(environment);
 	environment_hide(environment);
 	int failed = qr_linux_config_parse(text, &qr_linux.config);
 	if (failed != 0)
