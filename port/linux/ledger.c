@@ -45,7 +45,6 @@ slot_claim(struct ledger_slot *slot)
 	slot_lock(slot, F_SETLK, &lock);
 	atomic_store(&slot->pid, (uint32_t)qr_sys0(SYS_getpid));
 	ledger.own = slot;
-	atomic_fetch_add(&ledger.map->totals.processes, 1);
 }
 
 static int
@@ -100,10 +99,13 @@ ledger_open(int fd, uint64_t budget_pages)
 	    ledger.map->slot_bytes != sizeof(struct ledger_slot))
 		return -EPROTO;
 	struct ledger_slot *slot = slot_of((uint32_t)qr_sys0(SYS_getpid));
-	if (slot == NULL)
+	bool is_new = slot == NULL;
+	if (is_new)
 		slot = ledger_slot_new();
 	if (slot == NULL)
 		return -EAGAIN;
+	if (is_new)
+		atomic_fetch_add(&ledger.map->totals.processes, 1);
 	atomic_store(&slot->credits, 0);
 	slot_claim(slot);
 	return 0;
@@ -217,6 +219,7 @@ ledger_slot_free(struct ledger_slot *slot)
 void
 ledger_adopt(struct ledger_slot *slot)
 {
+	atomic_fetch_add(&ledger.map->totals.processes, 1);
 	slot_claim(slot);
 }
 
