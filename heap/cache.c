@@ -10,10 +10,11 @@
  */
 #include "pagemap_impl.h"
 
-/* Bytes of blocks that a list may hold: always, at most; and all of a
+/* Bytes of blocks that a list may hold: always, and at most; and all of a
  * thread's lists above their least. */
 #define CAP_BYTES_MIN    1024u
 #define CAP_BYTES_MAX    16384u
+#define CAP_BLOCKS_MAX   8u /* if these are more bytes */
 #define CAP_BYTES_THREAD ((size_t)256 * 1024)
 
 /* Most blocks of others' that one refill looks at, so that no single malloc
@@ -76,7 +77,8 @@ static void
 cap_grow(struct qr_heap_thread *thread, unsigned size_class)
 {
 	struct qr_heap_list *list = &thread->list[size_class];
-	int32_t most = cap_of(CAP_BYTES_MAX, size_class);
+	int32_t most = (int32_t)qr_max(CAP_BLOCKS_MAX,
+	    (size_t)cap_of(CAP_BYTES_MAX, size_class));
 	if (list->cap >= most)
 		return;
 	int32_t cap = cap_of(CAP_BYTES_MIN, size_class);
@@ -164,12 +166,12 @@ list_cut(struct qr_heap_list *list, int32_t keep)
 void
 qr_heap_overflow(struct qr_heap_thread *thread, unsigned size_class)
 {
-	int cancel_state = qr_heap_cancel_off();
 	struct qr_heap_list *list = &thread->list[size_class];
+	qr_heap_thread_enter(thread);
 	cap_grow(thread, size_class);
 	if (list->room < 0)
 		chain_put(thread, list_cut(list, list->cap / 2));
-	qr_heap_cancel_restore(cancel_state);
+	qr_heap_thread_leave(thread);
 }
 
 /* --- getting --- */
@@ -232,8 +234,8 @@ list_pop(struct qr_heap_list *list)
 void *
 qr_heap_refill(struct qr_heap_thread *thread, unsigned size_class)
 {
-	int cancel_state = qr_heap_cancel_off();
 	struct qr_heap_list *list = &thread->list[size_class];
+	qr_heap_thread_enter(thread);
 	QR_DEBUG(list_length(list) == 0, "an empty list of %d blocks",
 	    list_length(list));
 	cap_grow(thread, size_class);
@@ -246,6 +248,6 @@ qr_heap_refill(struct qr_heap_thread *thread, unsigned size_class)
 	}
 	if (block == NULL)
 		block = list_pop(list);
-	qr_heap_cancel_restore(cancel_state);
+	qr_heap_thread_leave(thread);
 	return block;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * heap/detached.c: spans that no thread owns: left by threads that ended.
+ * heap/detached.c: spans that no thread owns: left by threads that ended or
+ * were lost.
  *
  * They wait on lists by class, partial ones for the next thread that needs
  * the class. Their blocks are freed under the lock, by whoever frees. A
@@ -103,4 +104,27 @@ qr_heap_free_detached(struct qr_heap *heap, void *block)
 	else if (qr_tag_owner(tag) == QR_HEAP_ID_NONE)
 		qr_heap_report_foreign("free", block);
 	return detached;
+}
+
+static void
+recover_visit(void *ctx, const struct qr_heap_place *place, uint64_t pages)
+{
+	struct qr_heap *heap = ctx;
+	(void)pages;
+	uint32_t tag = qr_heap_tag(place->word);
+	if (!qr_tag_is_span(tag) || qr_tag_owner(tag) == QR_HEAP_ID_DETACHED)
+		return;
+	struct qr_heap_thread *owner =
+	    qr_heap_thread_of(heap, qr_tag_owner(tag));
+	if (atomic_load(&owner->state) != QR_HEAP_THREAD_PARKED)
+		return;
+	struct qr_span *span = qr_span_of_word(place);
+	qr_span_recount(span);
+	qr_heap_detach_locked(heap, span);
+}
+
+void
+qr_heap_recover(struct qr_heap *heap)
+{
+	qr_heap_walk(heap, recover_visit, heap);
 }

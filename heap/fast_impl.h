@@ -4,8 +4,8 @@
  * Inline, because malloc and qr_heap_malloc are both entries to it.
  *
  * Cost: malloc reads the thread's pointer, its list and the block, with two
- * branches; free the thread's pointer, the window, the page's tag and the
- * list, with three. No atomic read-modify-write, no lock, no call.
+ * branches; free the thread's pointer, its view of the window, the page's tag
+ * and the list, with three. No atomic read-modify-write, no lock, no call.
  */
 #ifndef QR_HEAP_FAST_IMPL_H
 #define QR_HEAP_FAST_IMPL_H
@@ -34,18 +34,14 @@ qr_heap_malloc_fast(size_t size)
 static inline void
 qr_heap_free_fast(void *block)
 {
-	const struct qr_heap_window *window = &qr_heap_process.window[0];
 	struct qr_heap_thread *thread = qr_heap_self;
-	/* Relaxed: set before the block was handed out. */
-	uintptr_t offset =
-	    (uintptr_t)block -
-	    atomic_load_explicit(&window->base, memory_order_relaxed);
-	if (QR_UNLIKELY(offset >= atomic_load_explicit(&window->bytes,
-				      memory_order_relaxed))) {
+	uintptr_t offset = (uintptr_t)block - thread->window_base;
+	if (QR_UNLIKELY(offset >= thread->window_bytes)) {
 		qr_heap_free_slow(block);
 		return;
 	}
-	uint32_t tag = qr_heap_tag(&window->map[offset >> QR_PAGE_SHIFT]);
+	uint32_t tag =
+	    qr_heap_tag(&thread->window_map[offset >> QR_PAGE_SHIFT]);
 	/* Of my own tags the class is left, which is the list's offset. */
 	uint32_t list_offset = tag ^ thread->key;
 	if (QR_UNLIKELY(list_offset >= QR_SIZE_CLASSES << QR_HEAP_TAG_CLASS)) {

@@ -43,24 +43,6 @@ fork_parent(void)
 	}
 }
 
-/* Leaves a span of a thread that does not exist here to any thread. */
-static void
-fork_recover_span(void *ctx, const struct qr_heap_place *place, uint64_t pages)
-{
-	struct qr_heap *heap = ctx;
-	(void)pages;
-	uint32_t tag = qr_heap_tag(place->word);
-	if (!qr_tag_is_span(tag) || qr_tag_owner(tag) == QR_HEAP_ID_DETACHED)
-		return;
-	struct qr_heap_thread *owner =
-	    qr_heap_thread_of(heap, qr_tag_owner(tag));
-	if (atomic_load(&owner->state) != QR_HEAP_THREAD_PARKED)
-		return;
-	struct qr_span *span = qr_span_of_word(place);
-	qr_span_recount(span);
-	qr_heap_detach_locked(heap, span);
-}
-
 /* Parks the caches of all threads but this one. True: there were some. */
 static bool
 fork_park_others(struct qr_heap *heap)
@@ -86,7 +68,7 @@ fork_child(void)
 	for (unsigned rank = 0; rank < QR_HEAP_LOCKS; rank++)
 		inside = inside || !fork_took[rank];
 	if (!inside && fork_park_others(heap))
-		qr_heap_walk(heap, fork_recover_span, heap);
+		qr_heap_recover(heap);
 	fork_parent();
 }
 

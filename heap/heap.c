@@ -219,7 +219,8 @@ free_span_block(void *block, uint32_t tag)
 		qr_heap_free_remote(thread, block, tag);
 		return;
 	}
-	/* Mine, but not in the first window. */
+	/* Mine, but not in what the thread knew of the first window. */
+	qr_heap_thread_see_window(thread);
 	struct qr_heap_list *list = &thread->list[qr_tag_class(tag)];
 	*(void **)block = list->head;
 	list->head = block;

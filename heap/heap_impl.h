@@ -113,7 +113,7 @@ _Static_assert(sizeof(struct qr_span) + QR_SPAN_BLOCKS_MAX / 8 <=
 
 /* --- region --- */
 
-/* The part of a region that every free looks at. */
+/* How an address finds its word in a region. */
 struct qr_heap_window {
 	_Atomic(uintptr_t) base;  /* (c) address of its first page */
 	struct qr_heap_word *map; /* (c) one word a page */
@@ -183,10 +183,17 @@ struct qr_heap_thread {
 	uint32_t number;      /* (c) */
 	struct qr_heap *heap; /* (c) */
 
+	/* (o) what this thread has seen of the first window: plain, as nobody
+	 * else writes it. Beyond window_bytes free takes the slow way. */
+	uintptr_t window_base;
+	const struct qr_heap_word *window_map;
+	size_t window_bytes;
+
 	qr_span_ref_t spans[QR_SIZE_CLASSES][QR_SPAN_LISTS]; /* (o) */
 	uint8_t order[QR_SIZE_CLASSES]; /* (o) pages of the next span, log2 */
 	size_t cap_bytes;    /* (o) sum of all caps above their least */
 	unsigned cap_victim; /* (o) class whose cap is taken next */
+	unsigned inside;     /* (o) calls that change the cache right now */
 	void *inbox;         /* (o) taken from the queue, not yet looked at */
 	struct qr_heap_parcel parcel[QR_HEAP_PARCELS]; /* (o) by owner */
 	struct qr_heap_thread *parked_next;            /* (t) */
@@ -208,7 +215,7 @@ _Static_assert(sizeof(struct qr_heap_thread) <= QR_PAGE_SIZE, "one page");
 #define QR_HEAP_THREADS_MAX  (QR_HEAP_LEAF_THREADS * QR_HEAP_LEAVES)
 
 struct qr_heap {
-	/* [0] is the first: fast paths know its place. */
+	/* [0] is the one that the fast path knows. */
 	struct qr_heap_window window[QR_HEAP_REGIONS];
 	struct qr_heap_region *region[QR_HEAP_REGIONS]; /* (c) once set */
 	_Atomic(unsigned) regions;                      /* (a,r) */
@@ -403,11 +410,18 @@ void qr_heap_detach(struct qr_heap *heap, struct qr_span *span);
 /* The same, with that lock held, for a span that may have no block in use. */
 void qr_heap_detach_locked(struct qr_heap *heap, struct qr_span *span);
 
+/* Detaches all spans whose owner is parked, with the blocks that their free
+ * maps say are free. Locks of detached spans and of runs held. */
+void qr_heap_recover(struct qr_heap *heap);
+
 /* Frees a block whose span was detached when this thread looked. False: it
  * has an owner again; nothing was done. */
 bool qr_heap_free_detached(struct qr_heap *heap, void *block);
 
 /* --- thread.c --- */
+
+/* Looks at the first window again. */
+void qr_heap_thread_see_window(struct qr_heap_thread *thread);
 
 /* This thread's cache, made if need be; NULL: it can not have one. */
 struct qr_heap_thread *qr_heap_thread_get(struct qr_heap *heap);
@@ -418,12 +432,30 @@ QR_MUST_CHECK int qr_heap_start(struct qr_heap *heap);
 /* Thread with this number. */
 struct qr_heap_thread *qr_heap_thread_of(struct qr_heap *heap, uint32_t number);
 
+/*
+ * Around what leaves the cache inconsistent for a moment: should the thread
+ * be cancelled asynchronously in between, its cache is buried, not flushed.
+ */
+static inline void
+qr_heap_thread_enter(struct qr_heap_thread *thread)
+{
+	thread->inside++;
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+static inline void
+qr_heap_thread_leave(struct qr_heap_thread *thread)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+	thread->inside--;
+}
+
 /* Gives all that the thread has cached back to where it belongs, and spans
  * that are empty then. */
 void qr_heap_thread_flush(struct qr_heap_thread *thread);
 
-/* Empties the cache of a thread that a fork left behind and parks it. Its
- * spans are still marked as its own. Threads lock held. */
+/* Forgets the cache of a thread that was stopped anywhere and parks it; then
+ * qr_heap_recover gives its spans to others. Threads lock held. */
 void qr_heap_thread_bury(struct qr_heap_thread *thread);
 
 /* A block for a thread that can not have a cache. NULL: no memory. */

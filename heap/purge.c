@@ -2,11 +2,12 @@
 /*
  * heap/purge.c: gives memory of free pages back to the source.
  *
- * How many dirty pages may stay is a budget of bytes: the largest of
- * PURGE_KEEP_MIN, an eighth of what is held, and what the program gave back
- * since its highest point within the last two ticks, as it may want that
- * again. More than the budget goes at once; the rest decays by half a tick,
- * on whatever thread frees pages then.
+ * How many dirty pages may stay is a budget of bytes: what the program gave
+ * back since its highest point within the last two ticks, as it may want that
+ * again, and the larger of PURGE_KEEP_MIN and an eighth of what is held, since
+ * dirty pages need not lie where the next request wants them. More than the
+ * budget goes at once; the rest decays by half a tick, on whatever thread
+ * frees pages then.
  *
  * Highest addresses go first: the buddy hands out the lowest, so they are the
  * ones that are needed last. A piece is taken from the buddy, given back with
@@ -154,7 +155,7 @@ purge_now(struct qr_heap *heap, bool tick_over)
 {
 	size_t held = atomic_load_explicit(&heap->held, memory_order_relaxed);
 	size_t demand = purge_demand(heap, tick_over);
-	size_t budget = qr_max(qr_max(PURGE_KEEP_MIN, held / 8), demand);
+	size_t budget = demand + qr_max(PURGE_KEEP_MIN, held / 8);
 	if (dirty_pages(heap) > budget)
 		purge_pieces(heap, budget, PURGE_WORTH_PAGES);
 	else if (tick_over)

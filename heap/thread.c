@@ -15,6 +15,10 @@
  * The end is noticed by the destructor of a pthread key. Other keys'
  * destructors may run later and allocate: then the thread gets a cache again
  * and with it another destructor call, as long as pthreads makes rounds.
+ * A thread that was cancelled asynchronously, which malloc does not allow but
+ * survives, may leave a cache that cannot be trusted: it is treated like
+ * those of the threads that a forked child does not have.
+ *
  * After the last round, and if there is no memory or number for a cache, a
  * thread allocates from one cache that all such threads share, under a lock.
  */
@@ -29,9 +33,8 @@
  * last round that is sure to come. */
 #define THREAD_ROUNDS (_POSIX_THREAD_DESTRUCTOR_ITERATIONS - 1)
 
-/* An owner number that no tag has, so that none of its blocks are "mine". */
+/* Its window is empty: every free takes the slow way. */
 struct qr_heap_thread qr_heap_thread_none = {
-	.key = UINT32_MAX,
 	.heap = &qr_heap_process,
 };
 
@@ -71,6 +74,19 @@ qr_heap_thread_of(struct qr_heap *heap, uint32_t number)
 	return atomic_load_explicit(&heap->leaf[index / QR_HEAP_LEAF_THREADS]
 					       [index % QR_HEAP_LEAF_THREADS],
 	    memory_order_relaxed);
+}
+
+void
+qr_heap_thread_see_window(struct qr_heap_thread *thread)
+{
+	const struct qr_heap_window *window = &thread->heap->window[0];
+	/* Relaxed: constant, as the heap has started. */
+	thread->window_base =
+	    atomic_load_explicit(&window->base, memory_order_relaxed);
+	thread->window_map = window->map;
+	/* Acquire pairs with the release in map_commit. */
+	thread->window_bytes =
+	    atomic_load_explicit(&window->bytes, memory_order_acquire);
 }
 
 /* A cache that nobody had before. NULL: no memory or no number is left. */
@@ -120,6 +136,7 @@ void
 qr_heap_thread_flush(struct qr_heap_thread *thread)
 {
 	struct qr_heap *heap = thread->heap;
+	qr_heap_thread_enter(thread);
 	qr_heap_send_all(thread);
 	qr_heap_receive(thread, UINT_MAX, QR_SIZE_CLASSES);
 	for (unsigned k = 0; k < QR_SIZE_CLASSES; k++) {
@@ -134,6 +151,7 @@ qr_heap_thread_flush(struct qr_heap_thread *thread)
 			qr_span_destroy(heap, span);
 		}
 	}
+	qr_heap_thread_leave(thread);
 }
 
 static void
@@ -157,6 +175,7 @@ thread_clear(struct qr_heap_thread *thread)
 	memset(thread->order, 0, sizeof(thread->order));
 	memset(thread->parcel, 0, sizeof(thread->parcel));
 	thread->inbox = NULL;
+	thread->inside = 0;
 	thread->cap_bytes = 0;
 }
 
@@ -197,6 +216,21 @@ qr_heap_thread_bury(struct qr_heap_thread *thread)
 	thread_park_locked(thread->heap, thread);
 }
 
+/* The thread was cancelled asynchronously while it changed its cache. */
+static void
+thread_lose(struct qr_heap_thread *thread)
+{
+	struct qr_heap *heap = thread->heap;
+	qr_heap_lock(heap, QR_HEAP_LOCK_THREADS);
+	qr_heap_lock(heap, QR_HEAP_LOCK_DETACHED);
+	qr_heap_lock(heap, QR_HEAP_LOCK_RUNS);
+	qr_heap_thread_bury(thread);
+	qr_heap_recover(heap);
+	qr_heap_unlock(heap, QR_HEAP_LOCK_RUNS);
+	qr_heap_unlock(heap, QR_HEAP_LOCK_DETACHED);
+	qr_heap_unlock(heap, QR_HEAP_LOCK_THREADS);
+}
+
 /* The key's destructor. */
 static void
 thread_exit(void *argument)
@@ -206,7 +240,10 @@ thread_exit(void *argument)
 	if (qr_heap_self != thread)
 		return;
 	qr_heap_self = &qr_heap_thread_none;
-	thread_park(thread);
+	if (thread->inside == 0)
+		thread_park(thread);
+	else
+		thread_lose(thread);
 }
 
 /* --- the start --- */
@@ -261,6 +298,7 @@ qr_heap_thread_get(struct qr_heap *heap)
 	qr_heap_unlock(heap, QR_HEAP_LOCK_THREADS);
 	if (thread == NULL)
 		return NULL;
+	qr_heap_thread_see_window(thread);
 	qr_heap_self = thread;
 	/* This may allocate, so the cache is in place before. Should it fail,
 	 * the cache is lost with the thread, and no block of it. */

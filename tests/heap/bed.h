@@ -19,6 +19,12 @@
 #include "heap/heap.h"
 #include "random.h"
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TEST_SANITIZED 1
+#else
+#define TEST_SANITIZED 0
+#endif
+
 /* The model of one block: its bytes are all made from seed. */
 struct bed_block {
 	unsigned char *start;

@@ -14,12 +14,6 @@
 
 #define MIB ((size_t)1 << 20)
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define TEST_SANITIZED 1
-#else
-#define TEST_SANITIZED 0
-#endif
-
 static size_t
 resident_pages(const void *start, size_t bytes)
 {

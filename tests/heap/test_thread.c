@@ -198,9 +198,8 @@ static void
 test_late_destructors(void **state)
 {
 	(void)state;
-#if defined(__SANITIZE_THREAD__)
-	skip(); /* its own end of a thread comes before the last round */
-#endif
+	if (TEST_SANITIZED)
+		skip(); /* its own end of a thread comes before the last round */
 	for (unsigned i = 0; i < 8; i++)
 		pthread_key_create(&late_key[i], late_destructor);
 	for (unsigned i = 0; i < 50; i++)
@@ -209,6 +208,44 @@ test_late_destructors(void **state)
 	struct qr_heap_stats stats;
 	qr_heap_stats(&stats);
 	assert_true(stats.threads <= 10);
+}
+
+static void *
+endless_body(void *argument)
+{
+	struct test_random random = { (uint64_t)(uintptr_t)argument };
+	void *block[300] = { 0 };
+	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+	for (;;) {
+		size_t index = test_random_below(&random, 300);
+		qr_heap_free(block[index]);
+		block[index] = qr_heap_malloc(bed_size(&random));
+	}
+	return NULL;
+}
+
+/* Cancelled between any two instructions: what the thread had is lost, but
+ * the heap stays whole and no lock stays held. */
+static void
+test_cancelled_anywhere(void **state)
+{
+	(void)state;
+	if (TEST_SANITIZED)
+		skip(); /* its own locks are not made for this */
+	struct test_random random = test_random_start("cancel");
+	for (unsigned i = 0; i < 300; i++) {
+		pthread_t thread;
+		pthread_create(&thread, NULL, endless_body,
+		    (void *)(uintptr_t)test_random_next(&random));
+		usleep((useconds_t)test_random_below(&random, 1500));
+		pthread_cancel(thread);
+		pthread_join(thread, NULL);
+		if (i % 16 == 0)
+			qr_check_heap(true);
+		free(malloc(100));
+		qr_heap_free(qr_heap_malloc(100));
+	}
+	qr_check_heap(true);
 }
 
 int
@@ -220,6 +257,7 @@ main(void)
 		cmocka_unit_test(test_both_ways),
 		cmocka_unit_test(test_short_threads),
 		cmocka_unit_test(test_late_destructors),
+		cmocka_unit_test(test_cancelled_anywhere),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
