@@ -64,6 +64,12 @@ status_pages(const char *text, const char *name)
 	return 0;
 }
 
+uint64_t
+credit_status_pages(const char *text)
+{
+	return status_pages(text, "RssAnon:") + status_pages(text, "RssShmem:");
+}
+
 static uint64_t
 resident_pages(void)
 {
@@ -73,7 +79,7 @@ resident_pages(void)
 	if (n <= 0)
 		return 0;
 	text[n] = '\0';
-	return status_pages(text, "RssAnon:") + status_pages(text, "RssShmem:");
+	return credit_status_pages(text);
 }
 
 static uint64_t

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 
 #include "files.h"
+#include "helper.h"
 #include "ledger.h"
 #include "linux.h"
 #include "pager.h"
@@ -26,6 +27,8 @@ static struct {
 	char run[QR_LINUX_CONFIG_TEXT_MAX + sizeof("QUIRE_RUN=")];
 	const char *strings[3];
 } environment;
+
+static bool exec_had_helper;
 
 static size_t
 text_length(const char *text)
@@ -110,8 +113,14 @@ pager_exec_prepare(struct qr_thread *thread)
 	if (qr_linux.space == NULL)
 		return;
 	qr_sys3(SYS_fcntl, ledger_fd(), (long)F_SETFD, 0L);
-	if (!thread->guest)
-		report_add(1);
+	if (thread->guest) {
+		ledger_count(1);
+		return;
+	}
+	exec_had_helper = helper_runs();
+	helper_stop();
+	report_add(1);
+	ledger_leave();
 }
 
 void
@@ -120,8 +129,15 @@ pager_exec_failed(struct qr_thread *thread)
 	if (qr_linux.space == NULL)
 		return;
 	qr_sys3(SYS_fcntl, ledger_fd(), (long)F_SETFD, (long)FD_CLOEXEC);
-	if (!thread->guest)
-		report_add(-1);
+	if (thread->guest) {
+		ledger_count(-1);
+		return;
+	}
+	report_add(-1);
+	if (ledger_return() != 0)
+		linux_die("the tree's ledger has no room left", 125);
+	if (exec_had_helper)
+		helper_wanted();
 }
 
 void

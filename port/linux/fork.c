@@ -38,7 +38,6 @@
 static struct {
 	int swap_copy;            /* the child's swap file, -1: none */
 	struct ledger_slot *slot; /* the child's, with its credits */
-	bool helper;              /* the parent had one */
 } fork_state;
 
 /* Between two looks at a thread that is inside: it may have been about to
@@ -84,16 +83,13 @@ pager_fork_prepare(struct qr_thread *thread)
 	pager_leave(thread);
 	if (failed != 0)
 		return failed;
-	fork_state.helper = helper_runs();
-	helper_stop();
 	fork_lock(thread);
 	qr_thread_for_each(wait_outside, thread);
+	helper_wait_outside();
 	failed = swapfile_copy(&fork_state.swap_copy);
 	if (failed == 0)
 		return 0;
 	let_in();
-	if (fork_state.helper)
-		helper_wanted();
 	ledger_slot_free(fork_state.slot);
 	return -ENOMEM;
 }
@@ -109,7 +105,8 @@ pager_fork_parent(struct qr_thread *thread, long pid)
 	if (pid < 0)
 		ledger_slot_free(fork_state.slot);
 	let_in();
-	if (fork_state.helper)
+	/* Somebody has to look after the children that are not managed. */
+	if (pid > 0 && ledger_is_first())
 		helper_wanted();
 }
 
@@ -164,6 +161,7 @@ pager_fork_child(struct qr_thread *thread)
 		return;
 	/* Nobody else is here to be let in. */
 	atomic_store(&qr_linux.fork_wanted, 0);
+	helper_forked();
 	child_descriptors();
 	pager_enter(thread);
 	int failed = 0;

@@ -11,6 +11,7 @@
 #include "ledger.h"
 #include "files.h"
 #include "linux.h"
+#include "outsiders.h"
 #include "pager.h"
 #include "sys.h"
 
@@ -83,6 +84,7 @@ helper_round(unsigned turn)
 	struct qr_machine_stat stat;
 	qr_machine_stat(qr_linux.machine, &stat);
 	pager_leave(helper.thread);
+	outsiders_look();
 	bool plenty = ledger_free_pages() + stat.frames_free >
 		      ledger_get()->budget_pages / 4;
 	return plenty ? PERIOD_LONG_NS : PERIOD_SHORT_NS;
@@ -179,5 +181,26 @@ helper_stop(void)
 		qr_sys4(SYS_futex, &helper.tid, (long)FUTEX_WAIT, tid, NULL);
 	}
 	helper_discard();
+	atomic_store(&helper.state, HELPER_NONE);
+}
+
+void
+helper_wait_outside(void)
+{
+	if (!helper_runs() || helper.thread == NULL)
+		return;
+	/* Sequentially consistent, against pager_enter. */
+	while (atomic_load(&helper.thread->inside) != 0)
+		linux_port_ops.wait(NULL, &helper.thread->inside, 1,
+		    PERIOD_SHORT_NS);
+}
+
+void
+helper_forked(void)
+{
+	if (helper.thread != NULL)
+		helper_discard();
+	atomic_store(&helper.tid, 0);
+	atomic_store(&helper.balance_due, 0);
 	atomic_store(&helper.state, HELPER_NONE);
 }

@@ -22,6 +22,12 @@ void helper_stop(void);
 
 bool helper_runs(void);
 
+/* Round a fork, which copies only the thread that makes it: waits until the
+ * helper is outside the core, where fork_wanted keeps it; and in the child
+ * forgets it. */
+void helper_wait_outside(void);
+void helper_forked(void);
+
 /* There is background work: the port's wake_reclaim. */
 void linux_wake_reclaim(void *ctx);
 

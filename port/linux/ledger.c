@@ -14,6 +14,8 @@
 static struct {
 	struct ledger *map;
 	struct ledger_slot *own;
+	uint64_t left_credits;      /* what ledger_leave gave up */
+	struct ledger_slot nowhere; /* own, after ledger_leave */
 	int fd;
 } ledger = { .fd = -1 };
 
@@ -27,10 +29,11 @@ slot_index(const struct ledger_slot *slot)
 }
 
 static long
-slot_lock(const struct ledger_slot *slot, int command, struct flock *lock)
+slot_lock(const struct ledger_slot *slot, int command, short type,
+    struct flock *lock)
 {
 	*lock = (struct flock){
-		.l_type = F_WRLCK,
+		.l_type = type,
 		.l_whence = SEEK_SET,
 		.l_start = slot_index(slot),
 		.l_len = 1,
@@ -42,7 +45,7 @@ static void
 slot_claim(struct ledger_slot *slot)
 {
 	struct flock lock;
-	slot_lock(slot, F_SETLK, &lock);
+	slot_lock(slot, F_SETLK, F_WRLCK, &lock);
 	atomic_store(&slot->pid, (uint32_t)qr_sys0(SYS_getpid));
 	ledger.own = slot;
 }
@@ -57,6 +60,12 @@ ledger_map(int fd)
 	ledger.map = (struct ledger *)map;
 	ledger.fd = fd_hide(fd);
 	return 0;
+}
+
+void
+ledger_count(int processes)
+{
+	atomic_fetch_add(&ledger.map->totals.processes, (uint64_t)processes);
 }
 
 static int
@@ -74,19 +83,19 @@ ledger_make(uint64_t budget_pages)
 	}
 	ledger.map->budget_pages = budget_pages;
 	ledger.map->slot_bytes = sizeof(struct ledger_slot);
+	ledger_count(1);
 	ledger.map->magic = LEDGER_MAGIC;
 	return 0;
 }
 
-/* The slot that the image before this one had in the same process. */
-static struct ledger_slot *
-slot_of(uint32_t pid)
+static int
+slot_take(void)
 {
-	for (unsigned i = 0; i < LEDGER_SLOTS; i++) {
-		if (atomic_load(&ledger.map->slots[i].pid) == pid)
-			return &ledger.map->slots[i];
-	}
-	return NULL;
+	struct ledger_slot *slot = ledger_slot_new();
+	if (slot == NULL)
+		return -EAGAIN;
+	slot_claim(slot);
+	return 0;
 }
 
 int
@@ -98,17 +107,7 @@ ledger_open(int fd, uint64_t budget_pages)
 	if (ledger.map->magic != LEDGER_MAGIC ||
 	    ledger.map->slot_bytes != sizeof(struct ledger_slot))
 		return -EPROTO;
-	struct ledger_slot *slot = slot_of((uint32_t)qr_sys0(SYS_getpid));
-	bool is_new = slot == NULL;
-	if (is_new)
-		slot = ledger_slot_new();
-	if (slot == NULL)
-		return -EAGAIN;
-	if (is_new)
-		atomic_fetch_add(&ledger.map->totals.processes, 1);
-	atomic_store(&slot->credits, 0);
-	slot_claim(slot);
-	return 0;
+	return slot_take();
 }
 
 int
@@ -132,7 +131,7 @@ ledger_own(void)
 static uint64_t
 credits_sum(void)
 {
-	uint64_t sum = 0;
+	uint64_t sum = atomic_load(&ledger.map->outsiders);
 	for (unsigned i = 0; i < LEDGER_SLOTS; i++)
 		sum += atomic_load(&ledger.map->slots[i].credits);
 	return sum;
@@ -219,7 +218,7 @@ ledger_slot_free(struct ledger_slot *slot)
 void
 ledger_adopt(struct ledger_slot *slot)
 {
-	atomic_fetch_add(&ledger.map->totals.processes, 1);
+	ledger_count(1);
 	slot_claim(slot);
 }
 
@@ -255,7 +254,7 @@ ledger_reap(void)
 		if (pid == 0 || pid == SLOT_COMING || slot == ledger.own)
 			continue;
 		struct flock lock;
-		if (slot_lock(slot, F_GETLK, &lock) == 0 &&
+		if (slot_lock(slot, F_GETLK, F_WRLCK, &lock) == 0 &&
 		    lock.l_type == F_UNLCK &&
 		    atomic_compare_exchange_strong(&slot->pid, &pid,
 			SLOT_COMING)) {
@@ -273,7 +272,7 @@ ledger_close_old(int fd)
 	ledger.fd = fd;
 	qr_sys1(SYS_close, old);
 	struct flock lock;
-	slot_lock(ledger.own, F_SETLK, &lock);
+	slot_lock(ledger.own, F_SETLK, F_WRLCK, &lock);
 }
 
 bool
@@ -286,4 +285,80 @@ ledger_others_have(unsigned times)
 			return true;
 	}
 	return false;
+}
+
+bool
+ledger_has(uint32_t pid)
+{
+	for (unsigned i = 0; i < LEDGER_SLOTS; i++) {
+		if (atomic_load(&ledger.map->slots[i].pid) == pid)
+			return true;
+	}
+	return false;
+}
+
+void
+ledger_leave(void)
+{
+	struct flock lock;
+	ledger.left_credits = atomic_load(&ledger.own->credits);
+	slot_lock(ledger.own, F_SETLK, F_UNLCK, &lock);
+	ledger_slot_free(ledger.own);
+	/* Threads that still run may take and give; it goes nowhere. */
+	ledger.own = &ledger.nowhere;
+}
+
+int
+ledger_return(void)
+{
+	int failed = slot_take();
+	/* They were this process's a moment ago: what others took meanwhile
+	 * is over the budget until credit_measure() has seen it. */
+	if (failed == 0)
+		atomic_store(&ledger.own->credits, ledger.left_credits);
+	return failed;
+}
+
+bool
+ledger_is_first(void)
+{
+	if (ledger.own == &ledger.nowhere)
+		return false;
+	for (struct ledger_slot *slot = ledger.map->slots; slot != ledger.own;
+	     slot++) {
+		if (atomic_load(&slot->pid) != 0)
+			return false;
+	}
+	return true;
+}
+
+void
+ledger_charge_outsiders(uint64_t pages)
+{
+	struct ledger *map = ledger.map;
+	atomic_store(&map->outsiders, pages);
+	if (pages > atomic_load(&map->outsiders_peak))
+		atomic_store(&map->outsiders_peak, pages);
+	note_peak(credits_sum());
+}
+
+void
+ledger_name_outsider(const char *name)
+{
+	for (unsigned i = 0; i < LEDGER_NAMES; i++) {
+		char *kept = ledger.map->outsider_names[i];
+		size_t at = 0;
+		while (name[at] != '\0' && name[at] != '\n' &&
+		       kept[at] == name[at])
+			at++;
+		if (kept[at] == '\0' && at != 0)
+			return; /* known */
+		if (kept[0] != '\0')
+			continue;
+		for (at = 0; at + 1 < LEDGER_NAME_MAX && name[at] != '\0' &&
+			     name[at] != '\n';
+		     at++)
+			kept[at] = name[at];
+		return;
+	}
 }

@@ -18,8 +18,10 @@
 
 #include <qr/machine.h>
 
-#define LEDGER_SLOTS 1000u
-#define LEDGER_MAGIC 0x31657269u /* "ire1" */
+#define LEDGER_SLOTS    1000u
+#define LEDGER_NAMES    8u          /* outsiders that the summary names */
+#define LEDGER_NAME_MAX 16u         /* bytes of a name with its 0 */
+#define LEDGER_MAGIC    0x31657269u /* "ire1" */
 
 struct ledger_slot {
 	_Atomic(uint32_t) pid;       /* 0: free */
@@ -31,8 +33,7 @@ struct ledger_slot {
 
 /* What the whole tree did; added to by each process as it ends. */
 struct ledger_totals {
-	_Atomic(uint64_t) processes;    /* managed, ever */
-	_Atomic(uint64_t) unmanageable; /* run without Quire */
+	_Atomic(uint64_t) processes; /* managed, ever */
 	_Atomic(uint64_t) first_touch;
 	_Atomic(uint64_t) from_pool;
 	_Atomic(uint64_t) from_device;
@@ -49,6 +50,10 @@ struct ledger {
 	uint32_t slot_bytes; /* sizeof(struct ledger_slot) */
 	uint64_t budget_pages;
 	struct ledger_totals totals;
+	/* Processes of the tree without a slot; see outsiders.c. */
+	_Atomic(uint64_t) outsiders;      /* pages, at the last look */
+	_Atomic(uint64_t) outsiders_peak; /* pages */
+	char outsider_names[LEDGER_NAMES][LEDGER_NAME_MAX];
 	struct ledger_slot slots[LEDGER_SLOTS];
 };
 
@@ -73,8 +78,25 @@ struct ledger_slot *ledger_slot_new(void);
 void ledger_slot_free(struct ledger_slot *slot);
 void ledger_adopt(struct ledger_slot *slot);
 
+/* Whether a process has a slot; whether this one's is the first in use. */
+bool ledger_has(uint32_t pid);
+bool ledger_is_first(void);
+
+/* What the processes without a slot hold, which the others can't have; and
+ * one's name, as /proc/PID/comm has it. By one process at a time. */
+void ledger_charge_outsiders(uint64_t pages);
+void ledger_name_outsider(const char *name);
+
 /* Whether some process has more than so many times this one's credits. */
 bool ledger_others_have(unsigned times);
+
+/* The process is about to exec: the next image may be no managed one, so the
+ * slot is given up; and taken again with its credits if the exec fails. */
+void ledger_leave(void);
+int ledger_return(void);
+
+/* A process more, or with -1 one less, that the tree ever had. */
+void ledger_count(int processes);
 
 /* Asks the process with the most credits, if that is not this one, to give
  * pages back. False: nobody to ask. */

@@ -57,6 +57,11 @@ extern struct qr_linux qr_linux;
 /* The port's callbacks, by file. port.c */
 extern const struct qr_port_ops linux_port_ops;
 
+/* setup.c: once each, in this order, with the configuration set; the swap file
+ * is opened in between, since its size counts. 0 or -errno. */
+int setup_memory(void);
+int setup_machine(void);
+
 /* mmu.c */
 int mmu_open(void);
 int mmu_register(uintptr_t start, size_t size_bytes);
@@ -93,6 +98,7 @@ void credit_return(uint64_t pages);
 void credit_idle(void);
 int credit_for_child(struct ledger_slot **child);
 void credit_tick(void);
+uint64_t credit_status_pages(const char *text); /* of a /proc/PID/status */
 uint64_t linux_grant(void *ctx, uint64_t want);
 
 /* A process with more pages of its own than this, 4 MiB, has a helper. */

@@ -64,6 +64,8 @@
 #include <errno.h>
 
 #include "../../core/base/check.h"
+#include "helper.h"
+#include "ledger.h"
 #include "linux.h"
 #include "sys.h"
 
@@ -232,6 +234,9 @@ pager_thread_start(struct qr_thread *thread)
 	if (qr_linux.space == NULL)
 		return;
 	struct qr_thread *self = qr_thread_self();
+	/* A child that is to be may turn out not to be managed. */
+	if (thread->guest && ledger_is_first())
+		helper_wanted();
 	pager_enter(self);
 	for (unsigned i = 0; i < QR_THREAD_PINS; i++)
 		qr_space_pin_register(qr_linux.space, &thread->pins[i]);

@@ -338,6 +338,23 @@ print_out(struct print *print, const struct qr_machine_stat *stat)
 }
 
 static void
+print_outsiders(struct print *print)
+{
+	const struct ledger *ledger = ledger_get();
+	if (ledger->outsider_names[0][0] == '\0')
+		return;
+	print_text(print, "        without Quire, but charged: ");
+	print_pages(print, atomic_load(&ledger->outsiders_peak));
+	print_text(print, " at the peak:");
+	for (unsigned i = 0; i < LEDGER_NAMES; i++) {
+		if (ledger->outsider_names[i][0] == '\0')
+			break;
+		print_format(print, " %s", ledger->outsider_names[i]);
+	}
+	print_char(print, '\n');
+}
+
+static void
 print_rest(struct print *print)
 {
 	const struct ledger_totals *totals = &ledger_get()->totals;
@@ -348,6 +365,7 @@ print_rest(struct print *print)
 		    " tree   %lu processes; peaks are of "
 		    "process %d\n",
 		    (unsigned long)processes, (int)qr_sys0(SYS_getpid));
+	print_outsiders(print);
 	if (errors != 0)
 		print_format(print, " disk   %lu errors; no data was lost\n",
 		    (unsigned long)errors);
