@@ -125,6 +125,9 @@ lock_and_die(void *arg)
 {
 	for (int i = 0; i < 40; i++)
 		pthread_mutex_lock(robust[i]);
+	/* Time for the pages to go. */
+	for (int i = 0; i < 500 && getppid() != 0; i++)
+		;
 	return arg;
 }
 

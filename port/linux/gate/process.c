@@ -76,10 +76,14 @@ process_arm(struct qr_thread *thread)
 static bool
 is_gone(const struct qr_thread *thread)
 {
+	if (thread->gate->parent_frees)
+		return false;
 	/* A guest may end, or exec, without telling. */
-	return (thread->guest || atomic_load(&thread->gate->ended)) &&
-	       !thread->gate->parent_frees &&
-	       qr_sys2(SYS_tkill, (long)thread->self, 0L) == -ESRCH;
+	if (thread->guest)
+		return qr_sys2(SYS_tkill, (long)thread->self, 0L) == -ESRCH;
+	return atomic_load(&thread->gate->ended) &&
+	       qr_sys3(SYS_tgkill, qr_sys0(SYS_getpid), (long)thread->self,
+		   0L) == -ESRCH;
 }
 
 static void
@@ -252,11 +256,15 @@ birth_copy(struct qr_thread *thread, struct gate_context *context,
 		return error;
 	action_fork_prepare(thread);
 	qr_thread_fork_prepare();
-	/* The child goes on on this stack; its own comes with its context. */
+	/* The child goes on on this stack; its own comes with its context.
+	 * Waiting for its exec would be under the locks; without shared
+	 * memory it has no purpose but order. */
 	if (birth->clone3 != NULL) {
 		birth->clone3->known.stack = 0;
 		birth->clone3->known.stack_size = 0;
+		birth->clone3->known.flags &= ~(uint64_t)CLONE_VFORK;
 	} else {
+		birth->args[0] &= ~(long)CLONE_VFORK;
 		birth->args[1] = 0;
 	}
 	long pid = qr_sys6(birth->number, birth->args[0], birth->args[1],

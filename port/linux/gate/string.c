@@ -7,6 +7,7 @@
  * by the program, and handlers must not run the program's code.
  */
 #include <stddef.h>
+#include <stdint.h>
 
 void *memcpy(void *restrict to, const void *restrict from, size_t size_bytes);
 void *memmove(void *to, const void *from, size_t size_bytes);
@@ -15,14 +16,41 @@ int memcmp(const void *a, const void *b, size_t size_bytes);
 size_t strlen(const char *text);
 int strncmp(const char *a, const char *b, size_t size_max);
 
+/* Unaligned words, whatever lies there. */
+typedef uint64_t __attribute__((may_alias, aligned(1))) word8;
+typedef uint32_t __attribute__((may_alias, aligned(1))) word4;
+
+/* From here on the processor's own string instructions win, bytes. */
+#define STRING_SIZE_LONG 256u
+
 void *
 memcpy(void *restrict to, const void *restrict from, size_t size_bytes)
 {
-	void *at = to;
-	__asm__ volatile("rep movsb"
-			 : "+D"(at), "+S"(from), "+c"(size_bytes)
-			 :
-			 : "memory");
+	unsigned char *target = to;
+	const unsigned char *source = from;
+	if (size_bytes >= STRING_SIZE_LONG) {
+		__asm__ volatile("rep movsb"
+				 : "+D"(target), "+S"(source), "+c"(size_bytes)
+				 :
+				 : "memory");
+		return to;
+	}
+	if (size_bytes >= 8) {
+		/* The last word overlaps the one before it. */
+		size_t last = size_bytes - 8;
+		for (size_t i = 0; i < last; i += 8)
+			*(word8 *)(target + i) = *(const word8 *)(source + i);
+		*(word8 *)(target + last) = *(const word8 *)(source + last);
+		return to;
+	}
+	if (size_bytes >= 4) {
+		size_t last = size_bytes - 4;
+		*(word4 *)target = *(const word4 *)source;
+		*(word4 *)(target + last) = *(const word4 *)(source + last);
+		return to;
+	}
+	for (size_t i = 0; i < size_bytes; i++)
+		target[i] = source[i];
 	return to;
 }
 
@@ -31,23 +59,45 @@ memmove(void *to, const void *from, size_t size_bytes)
 {
 	const unsigned char *source = from;
 	unsigned char *target = to;
-	if (target <= source || target >= source + size_bytes)
+	size_t left = size_bytes;
+	if (target + size_bytes <= source || source + size_bytes <= target)
 		return memcpy(to, from, size_bytes);
-	source += size_bytes - 1;
-	target += size_bytes - 1;
-	__asm__ volatile("std; rep movsb; cld"
-			 : "+D"(target), "+S"(source), "+c"(size_bytes)
-			 :
-			 : "memory");
+	if (target < source) {
+		__asm__ volatile("rep movsb"
+				 : "+D"(target), "+S"(source), "+c"(left)
+				 :
+				 : "memory");
+		return to;
+	}
+	/* From the end: what is written has been read. */
+	for (; left >= 8; left -= 8)
+		*(word8 *)(target + left - 8) =
+		    *(const word8 *)(source + left - 8);
+	for (; left != 0; left--)
+		target[left - 1] = source[left - 1];
 	return to;
 }
 
 void *
 memset(void *at, int value, size_t size_bytes)
 {
-	void *to = at;
+	unsigned char *target = at;
+	if (size_bytes < 8) {
+		for (size_t i = 0; i < size_bytes; i++)
+			target[i] = (unsigned char)value;
+		return at;
+	}
+	if (size_bytes < STRING_SIZE_LONG) {
+		uint64_t word =
+		    (unsigned char)value * UINT64_C(0x0101010101010101);
+		size_t last = size_bytes - 8;
+		for (size_t i = 0; i < last; i += 8)
+			*(word8 *)(target + i) = word;
+		*(word8 *)(target + last) = word;
+		return at;
+	}
 	__asm__ volatile("rep stosb"
-			 : "+D"(to), "+c"(size_bytes)
+			 : "+D"(target), "+c"(size_bytes)
 			 : "a"(value)
 			 : "memory");
 	return at;
