@@ -283,6 +283,9 @@ test_map_obeys_prot(void **state)
 	void *mm = fixture->space_open(fixture->ctx);
 	struct pages pages = pages_of(fixture, mm, 0, 4);
 	pages.prot = QR_PROT_READ;
+	if (fixture->area_protect != NULL)
+		fixture->area_protect(fixture->ctx, mm, pages.start,
+		    pages_end(&pages), pages.prot);
 	pages_map(&pages, 2, false);
 	assert_false(pages_can(&pages, QR_PROT_WRITE));
 	pages_expect(&pages, 2, false);
@@ -338,8 +341,9 @@ test_freeze_stops_writes(void **state)
 	pages_freeze(&pages);
 	assert_false(pages_can(&pages, QR_PROT_WRITE));
 	for (size_t i = 0; i < pages.count; i++) {
-		const unsigned char *bytes = ops->mmu_peek(ctx, mm,
-		    ops->cpu(ctx), page_at(&pages, i), pages.frames[i]);
+		const struct qr_peek at = { page_at(&pages, i), pages.frames[i],
+			ops->cpu(ctx), true };
+		const unsigned char *bytes = ops->mmu_peek(ctx, mm, &at);
 		assert_non_null(bytes);
 		assert_int_equal(bytes[0], pattern(i, 5));
 		assert_int_equal(bytes[99], 0x5a);

@@ -30,9 +30,15 @@ struct port_fixture {
 	qr_pfn_t (*frame_take)(void *ctx);
 	void (*frame_give)(void *ctx, qr_pfn_t frame);
 
-	/* The page table's entry, where the port's MMU reads it; NULL: the
-	 * MMU reads no table of the core's. */
+	/* The page table's entry, where the port's MMU reads it; returns NULL
+	 * if the MMU reads no table of the core's. */
 	uint64_t *(*entry)(void *ctx, void *mm, qr_vaddr_t address);
+
+	/* Where the host keeps rights by range: what the program's own call
+	 * has done before the core maps pages there. NULL: the entries say
+	 * it all. */
+	void (*area_protect)(void *ctx, void *mm, qr_vaddr_t start,
+	    qr_vaddr_t end, unsigned prot);
 
 	/* One access of the program that nobody serves. False: it faulted,
 	 * and nothing was read or written. */
