@@ -89,8 +89,8 @@ exec_take_preload(char *variable)
 	return *list == '\0';
 }
 
-const char *const *
-pager_environment(void)
+void
+exec_compose_environment(void)
 {
 	static const char prefix[] = QR_LINUX_CONFIG_VARIABLE "=";
 	struct qr_linux_config config = qr_linux.config;
@@ -104,6 +104,11 @@ pager_environment(void)
 	environment.strings[0] = environment.preload;
 	environment.strings[1] = environment.run;
 	environment.strings[2] = NULL;
+}
+
+const char *const *
+pager_environment(void)
+{
 	return environment.strings;
 }
 

@@ -113,10 +113,12 @@ pager_move_fd(int fd)
 		qr_linux.status_fd = to;
 	else if (fd != ledger_fd())
 		atomic_store(&qr_linux.swap_fd, to);
-	if (fd == ledger_fd())
-		ledger_close_old(to);
-	else
+	if (fd != ledger_fd()) {
 		qr_sys1(SYS_close, fd);
+		return 0;
+	}
+	ledger_close_old(to);
+	exec_compose_environment();
 	return 0;
 }
 

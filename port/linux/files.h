@@ -27,4 +27,8 @@ int copy_to_program(struct qr_thread *thread, void *to, const void *from,
  * True: nothing else was in it. */
 bool exec_take_preload(char *variable);
 
+/* exec.c: writes down what pager_environment() gives, as soon as the ledger
+ * has its descriptor, and again should that move. */
+void exec_compose_environment(void);
+
 #endif

@@ -222,6 +222,7 @@ start_run(void *arg)
 	failed = ledger_open(inherited, state->frames);
 	if (failed != 0)
 		start_fail("the tree's ledger can't be opened", failed);
+	exec_compose_environment();
 	failed = open_own_files();
 	if (failed != 0)
 		start_fail("/proc/self/status can't be opened", failed);
