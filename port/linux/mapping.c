@@ -94,8 +94,7 @@ manage(uintptr_t start, size_t size, int prot, unsigned flags)
 	struct qr_map_request request = {
 		.address = start,
 		.size_bytes = size,
-		.prot = (unsigned)prot &
-			(QR_PROT_READ | QR_PROT_WRITE | QR_PROT_EXEC),
+		.prot = core_prot(prot),
 		.flags = flags | QR_MAP_NOREPLACE,
 	};
 	qr_vaddr_t address;
@@ -195,7 +194,21 @@ call_munmap(const long a[6])
 
 /* --- mprotect --- */
 
+/* The host has given the managed pieces rights that the core refuses to
+ * promise memory for: they get back those that they had. */
 static void
+protect_undo(uintptr_t start, uintptr_t end)
+{
+	struct qr_area_info piece;
+	while (managed_next(&start, end, &piece)) {
+		if (qr_sys3(SYS_mprotect, piece.start, piece.end - piece.start,
+			piece.prot) != 0)
+			linux_die("a mapping's rights can't be restored", 137);
+	}
+}
+
+/* 0, or -ENOMEM: the core could not follow from some piece on. */
+static int
 protect_managed(uintptr_t start, uintptr_t end, unsigned prot, bool host_done)
 {
 	struct qr_area_info piece;
@@ -204,11 +217,13 @@ protect_managed(uintptr_t start, uintptr_t end, unsigned prot, bool host_done)
 		if (!host_done &&
 		    qr_sys3(SYS_mprotect, piece.start, size, prot) != 0)
 			continue;
-		int failed = qr_space_protect(qr_linux.space, piece.start, size,
-		    prot, QR_HOST_DONE);
-		if (failed != 0)
-			linux_die("no memory left to record a protection", 137);
+		if (qr_space_protect(qr_linux.space, piece.start, size, prot,
+			QR_HOST_DONE) == 0)
+			continue;
+		protect_undo(piece.start, host_done ? end : piece.end);
+		return -ENOMEM;
 	}
+	return 0;
 }
 
 /*
