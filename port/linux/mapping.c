@@ -94,7 +94,8 @@ manage(uintptr_t start, size_t size, int prot, unsigned flags)
 	struct qr_map_request request = {
 		.address = start,
 		.size_bytes = size,
-		.prot = core_prot(prot),
+		.prot = (unsigned)prot &
+			(QR_PROT_READ | QR_PROT_WRITE | QR_PROT_EXEC),
 		.flags = flags | QR_MAP_NOREPLACE,
 	};
 	qr_vaddr_t address;
@@ -194,21 +195,7 @@ call_munmap(const long a[6])
 
 /* --- mprotect --- */
 
-/* The host has given the managed pieces rights that the core refuses to
- * promise memory for: they get back those that they had. */
 static void
-protect_undo(uintptr_t start, uintptr_t end)
-{
-	struct qr_area_info piece;
-	while (managed_next(&start, end, &piece)) {
-		if (qr_sys3(SYS_mprotect, piece.start, piece.end - piece.start,
-			piece.prot) != 0)
-			linux_die("a mapping's rights can't be restored", 137);
-	}
-}
-
-/* 0, or -ENOMEM: the core could not follow from some piece on. */
-static int
 protect_managed(uintptr_t start, uintptr_t end, unsigned prot, bool host_done)
 {
 	struct qr_area_info piece;
@@ -217,13 +204,11 @@ protect_managed(uintptr_t start, uintptr_t end, unsigned prot, bool host_done)
 		if (!host_done &&
 		    qr_sys3(SYS_mprotect, piece.start, size, prot) != 0)
 			continue;
-		if (qr_space_protect(qr_linux.space, piece.start, size, prot,
-			QR_HOST_DONE) == 0)
-			continue;
-		protect_undo(piece.start, host_done ? end : piece.end);
-		return -ENOMEM;
+		int failed = qr_space_protect(qr_linux.space, piece.start, size,
+		    prot, QR_HOST_DONE);
+		if (failed != 0)
+			linux_die("no memory left to record a protection", 137);
 	}
-	return 0;
 }
 
 /*
@@ -250,65 +235,148 @@ call_mprotect(long number, const long a[6])
 
 /* --- mremap --- */
 
-/*
- * After the host has moved or resized a managed mapping: the pages that the
- * core knows move along, what is new is managed, and all of it is registered
- * again, because a moved mapping is not.
- */
-static long
-remap_follow(uintptr_t from, size_t from_size, uintptr_t to, size_t to_size,
-    const struct qr_area_info *area, int flags)
-{
-	struct qr_space *space = qr_linux.space;
-	size_t kept = from_size < to_size ? from_size : to_size;
-	unsigned keep_flags =
-	    area->flags & (QR_MAP_NORESERVE | QR_MAP_LOCKED | QR_MAP_DONTFORK |
-			      QR_MAP_WIPEONFORK);
-	int failed = 0;
-	if (to != from) {
-		forget(to, to_size);
-		failed = qr_space_move(space, from, kept, to, QR_HOST_DONE);
-		if (failed == 0)
-			failed = mmu_register(to, kept);
-	}
-	if (failed == 0 && to_size < from_size)
-		forget(from + to_size, from_size - to_size);
-	if (failed == 0 && to_size > from_size)
-		failed = manage(to + from_size, to_size - from_size,
-		    (int)area->prot, keep_flags);
-	if (failed == 0 && to != from && (flags & MREMAP_DONTUNMAP) != 0)
-		failed = manage(from, from_size, (int)area->prot, keep_flags);
-	if (failed != 0)
-		linux_die("no memory left to record a remapping", 137);
-	return (long)to;
-}
+/* What the host has done. */
+struct remap {
+	uintptr_t from;
+	size_t from_size; /* bytes, whole pages */
+	uintptr_t to;
+	size_t to_size; /* bytes, whole pages */
+	int flags;      /* MREMAP_* */
+};
 
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
 #endif
 
+/* What is managed of the range is registered again, or not any more. 0 or
+ * -errno. */
+static int
+remap_register(const struct remap *remap, bool on)
+{
+	uintptr_t at = remap->from;
+	struct qr_area_info piece;
+	int failed = 0;
+	while (failed == 0 &&
+	       managed_next(&at, remap->from + remap->from_size, &piece))
+		failed = (on ? mmu_register : mmu_unregister)(piece.start,
+		    piece.end - piece.start);
+	return failed;
+}
+
+/*
+ * The host's part. From a registered mapping that moves the host takes the
+ * registration, and with it from the neighbours that it joins it with at the
+ * new place; those have pages that are out, which would then read as zeros.
+ * It does not join unlike neighbours, so registration is taken away before.
+ * What other threads read there meanwhile is as undefined as it is for memory
+ * that moves under their feet. What stays in place keeps its registration.
+ */
+static long
+remap_host(const struct remap *remap, const long a[6])
+{
+	if ((remap->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) == 0) {
+		long result = qr_sys6(SYS_mremap, a[0], a[1], a[2],
+		    a[3] & ~(long)MREMAP_MAYMOVE, 0, 0);
+		if (result != -ENOMEM || (remap->flags & MREMAP_MAYMOVE) == 0)
+			return result;
+	}
+	int failed = remap_register(remap, false);
+	if (failed != 0)
+		return failed;
+	long result = host_call(SYS_mremap, a);
+	if ((qr_sys_failed(result) || (uintptr_t)result == remap->from) &&
+	    remap_register(remap, true) != 0)
+		linux_die("a mapping that could not be moved is lost", 137);
+	return result;
+}
+
+/* The pages that the core knows move along: from Linux 6.17 on those of
+ * several areas at once. */
+static int
+remap_move(const struct remap *remap, size_t kept)
+{
+	uintptr_t at = remap->from;
+	struct qr_area_info piece;
+	forget(remap->to, remap->to_size);
+	while (managed_next(&at, remap->from + kept, &piece)) {
+		size_t size = piece.end - piece.start;
+		uintptr_t to = remap->to + (piece.start - remap->from);
+		int failed = qr_space_move(qr_linux.space, piece.start, size,
+		    to, QR_HOST_DONE);
+		if (failed == 0)
+			failed = mmu_register(to, size);
+		if (failed != 0)
+			return failed;
+	}
+	return 0;
+}
+
+/*
+ * After the host has moved or resized a managed mapping: what it holds moves
+ * along, and what is new is managed like area, its first part.
+ */
+static void
+remap_follow(const struct remap *remap, const struct qr_area_info *area)
+{
+	bool moved = remap->to != remap->from;
+	size_t kept = qr_min(remap->from_size, remap->to_size);
+	unsigned keep_flags =
+	    area->flags & (QR_MAP_NORESERVE | QR_MAP_LOCKED | QR_MAP_DONTFORK |
+			      QR_MAP_WIPEONFORK);
+	int failed = moved ? remap_move(remap, kept) : 0;
+	if (failed == 0 && remap->from_size > kept)
+		forget(remap->from + kept, remap->from_size - kept);
+	if (failed == 0 && remap->to_size > kept)
+		failed = manage(remap->to + kept, remap->to_size - kept,
+		    (int)area->prot, keep_flags);
+	if (failed == 0 && moved && (remap->flags & MREMAP_DONTUNMAP) != 0)
+		failed = manage(remap->from, remap->from_size, (int)area->prot,
+		    keep_flags);
+	if (failed != 0)
+		linux_die("no memory left to record a remapping", 137);
+}
+
+/* A refused move may have made room already: then what was there is gone. */
+static void
+remap_forget_room(uintptr_t start, size_t size)
+{
+	uintptr_t end = start + size;
+	struct qr_area_info piece;
+	while (managed_next(&start, end, &piece)) {
+		size_t piece_size = piece.end - piece.start;
+		/* It does nothing but look for holes. */
+		if (qr_sys3(SYS_msync, piece.start, piece_size, MS_ASYNC) ==
+		    -ENOMEM)
+			forget(piece.start, piece_size);
+	}
+}
+
 static long
 call_mremap(const long a[6])
 {
-	uintptr_t from = (uintptr_t)a[0];
-	size_t from_size = page_up((size_t)a[1]);
-	size_t to_size = page_up((size_t)a[2]);
-	int flags = (int)a[3];
+	struct remap remap = {
+		.from = (uintptr_t)a[0],
+		.from_size = page_up((size_t)a[1]),
+		.to_size = page_up((size_t)a[2]),
+		.flags = (int)a[3],
+	};
+	bool fixed = (remap.flags & MREMAP_FIXED) != 0;
+	uintptr_t at = remap.from;
 	struct qr_area_info area;
 
 	qr_space_lock(qr_linux.space);
-	bool managed = from_size != 0 &&
-		       qr_space_query(qr_linux.space, from, &area) == 0 &&
-		       area.start <= from;
-	long result = host_call(SYS_mremap, a);
-	if (qr_sys_failed(result))
-		goto out;
-	if (managed)
-		result = remap_follow(from, from_size, (uintptr_t)result,
-		    to_size, &area, flags);
-	else if ((flags & MREMAP_FIXED) != 0)
-		forget((uintptr_t)result, to_size);
-out:
+	bool managed = range_is_sane(remap.from, remap.from_size) &&
+		       managed_next(&at, remap.from + remap.from_size, &area);
+	long result =
+	    managed ? remap_host(&remap, a) : host_call(SYS_mremap, a);
+	remap.to = qr_sys_failed(result) ? (uintptr_t)a[4] : (uintptr_t)result;
+	if (qr_sys_failed(result) && fixed &&
+	    range_is_sane(remap.to, remap.to_size))
+		remap_forget_room(remap.to, remap.to_size);
+	else if (!qr_sys_failed(result) && managed)
+		remap_follow(&remap, &area);
+	else if (!qr_sys_failed(result) && fixed)
+		forget(remap.to, remap.to_size);
 	qr_space_unlock(qr_linux.space);
 	return result;
 }
