@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "check.h"
+#include "pause.h"
 #include "port_inline.h"
 
 /* Turns of a spin before sleeping: about as long as a short hold takes. */
@@ -71,7 +72,7 @@ lock_acquire_slow(const struct qr_port *port, struct qr_lock *lock,
 	for (unsigned turn = 0; turn < LOCK_SPINS; turn++) {
 		if (lock_try(lock, self, 0))
 			return;
-		qr_port_pause();
+		qr_pause();
 	}
 	while (!lock_try(lock, self, QR_LOCK_WAITERS)) {
 		uint32_t seen =

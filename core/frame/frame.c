@@ -128,6 +128,7 @@
  * and Adams 2001 for stocks of each CPU; Gorman, Understanding the Linux
  * Virtual Memory Manager, 2004, for zones and watermarks.
  */
+#include "../base/pause.h"
 #include "frame_impl.h"
 
 #include "port_inline.h"
@@ -350,7 +351,7 @@ pcp_enter_patiently(struct qr_pcp *pcp)
 	for (unsigned turn = 0; turn < DRAIN_SPINS; turn++) {
 		if (qr_busy_try_enter(&pcp->busy))
 			return true;
-		qr_port_pause();
+		qr_pause();
 	}
 	return false;
 }

@@ -15,6 +15,7 @@
  * way is refused or woken early, and looks again.
  */
 #include "../base/check.h"
+#include "../base/pause.h"
 #include "port_inline.h"
 #include "table.h"
 
@@ -60,7 +61,7 @@ pte_settle_slow(const struct qr_port *port, qr_pte_word *word)
 		if (!qr_pte_is_busy(pte))
 			return pte;
 		if (turn < PTE_SPINS)
-			qr_port_pause();
+			qr_pause();
 		else
 			pte_wait(port, word, pte);
 	}

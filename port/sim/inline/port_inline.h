@@ -41,14 +41,4 @@ qr_port_held_ranks(const struct qr_port *port)
 	return &sim_thread.held_ranks;
 }
 
-static inline void
-qr_port_pause(void)
-{
-#if defined(__x86_64__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ volatile("yield");
-#endif
-}
-
 #endif
