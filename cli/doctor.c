@@ -67,23 +67,19 @@ look_at_kernel(struct findings *findings)
 	probe_uffd(&uffd);
 	if (uffd.move) {
 		problem_what(find(findings, FINDING_OK, "mover"), EXIT_OK,
-		    "pages can be moved without copying (--mover)");
+		    "pages are copied in and out; this kernel could move them "
+		    "too, but --mover=move is not there yet");
 	} else {
 		struct problem *text = find(findings, FINDING_WARN, "mover");
 		problem_what(text, EXIT_OK, "pages can only be copied");
 		problem_why(text, "UFFDIO_MOVE came with Linux 6.8");
 	}
-	if (uffd.kernel) {
+	if (probe_can_handle(&trouble))
 		problem_what(find(findings, FINDING_OK, "delivery"), EXIT_OK,
-		    "--delivery=handler can be used too");
-	} else {
-		struct problem *text = find(findings, FINDING_WARN, "delivery");
-		problem_what(text, EXIT_OK,
-		    "--delivery=handler cannot be used");
-		problem_why(text, "it wants the faults of system calls, which "
-				  "needs CAP_SYS_PTRACE");
-		problem_advise(text, "nothing: the default does without");
-	}
+		    "faults can be delivered by signal (the default) and to a "
+		    "thread (--delivery=handler)");
+	else
+		*find(findings, FINDING_WARN, "delivery") = trouble;
 }
 
 static void

@@ -37,8 +37,8 @@ X(DELIVERY, "run", "delivery", 0, CHOICE, QR_LINUX_DELIVERY_NAMES, "signal",  \
   "Solve page faults in the thread that touches, or in a handler thread, "    \
   "which needs privilege.")                                                   \
 X(MOVER, "run", "mover", 0, CHOICE, QR_LINUX_MOVER_NAMES, "auto",             \
-  "Copy pages in and out, or move them without copying, where the kernel "    \
-  "can.")                                                                     \
+  "Copy pages in and out; move, which will spare the copy, is not there yet "  \
+  "and is refused.")                                                          \
 X(OVERCOMMIT, "run", "overcommit", 0, CHOICE, QR_LINUX_OVERCOMMIT_NAMES,      \
   "guess",                                                                    \
   "Refuse only what could never be had, or nothing, or all that passes "      \

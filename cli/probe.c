@@ -19,13 +19,30 @@
 #include "port/linux/uapi.h"
 #include "probe.h"
 
+/* A new userfaultfd; for faults of system calls from the device, if the call
+ * is forbidden, as the preloaded library does. -1 with errno. */
+static long
+uffd_open(unsigned flags)
+{
+	long fd = syscall(SYS_userfaultfd, O_CLOEXEC | (long)flags);
+
+	if (fd >= 0 || errno != EPERM || flags != 0)
+		return fd;
+	int device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+	if (device < 0)
+		return -1;
+	fd = ioctl(device, USERFAULTFD_IOC_NEW, O_CLOEXEC);
+	(void)close(device);
+	return fd;
+}
+
 /* Opens a userfaultfd and asks for its features. 0 or errno. */
 static int
 uffd_features(unsigned flags, uint64_t *features)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	int error = 0;
-	long fd = syscall(SYS_userfaultfd, O_CLOEXEC | (long)flags);
+	long fd = uffd_open(flags);
 
 	if (fd < 0)
 		return errno;
@@ -109,6 +126,24 @@ probe_can_budget(struct problem *problem)
 				 "another architecture"
 			       : strerror(dispatch));
 	problem_advise(problem, "Linux 5.11 or newer on x86-64");
+	return false;
+}
+
+bool
+probe_can_handle(struct problem *problem)
+{
+	struct probe_uffd uffd;
+
+	probe_uffd(&uffd);
+	if (uffd.kernel)
+		return true;
+	problem_what(problem, EXIT_OURS, "--delivery=handler cannot be used");
+	problem_why(problem,
+	    "it wants the faults of system calls, which takes CAP_SYS_PTRACE, "
+	    "the right to open /dev/userfaultfd, or "
+	    "vm.unprivileged_userfaultfd=1");
+	problem_advise(problem,
+	    "leave --delivery out: the default, signal, needs no right");
 	return false;
 }
 

@@ -25,6 +25,9 @@ int probe_dispatch(void);
 /* What a budget needs and the kernel lacks or forbids. */
 QR_MUST_CHECK bool probe_can_budget(struct problem *problem);
 
+/* What --delivery=handler needs and this user may not have. */
+QR_MUST_CHECK bool probe_can_handle(struct problem *problem);
+
 /* A directory for the swap file. */
 struct probe_swap {
 	char path[PATH_MAX]; /* absolute, without links */

@@ -144,6 +144,22 @@ take_options(const struct options *options, struct qr_linux_config *config,
 	return take_budget(options, config, problem);
 }
 
+/* The choices that not every kernel or user may make. */
+static bool
+check_modes(const struct qr_linux_config *config, struct problem *problem)
+{
+	if (config->delivery == QR_LINUX_DELIVERY_HANDLER &&
+	    !probe_can_handle(problem))
+		return false;
+	if (config->mover != QR_LINUX_MOVER_MOVE)
+		return true;
+	problem_what(problem, EXIT_OURS, "--mover=move cannot be used");
+	problem_why(problem, "this version of Quire can only copy pages");
+	problem_advise(problem, "--mover=auto, which copies now and will move "
+				"where that pays");
+	return false;
+}
+
 static void
 tell_plan(const struct launch *launch)
 {
@@ -176,7 +192,7 @@ plan(const struct options *options, struct launch *launch,
 	    !target_check(&launch->target, problem))
 		return false;
 	if (budget &&
-	    (!probe_can_budget(problem) ||
+	    (!probe_can_budget(problem) || !check_modes(config, problem) ||
 		!take_swap(options, config, problem) ||
 		!take_json(options->text[OPTION_JSON_FILE], config, problem)))
 		return false;

@@ -80,6 +80,20 @@ try 125 'pool without --memory' run --pool=inside true
 try 125 'cannot hold the swap file' run -m 64M --swap /nowhere true
 try 125 'cannot write' run -m 64M --json /nowhere/x true
 
+# Modes that not every kernel, user or version has.
+try 125 'can only copy' run -m 64M --mover=move true
+if command -v setpriv >/dev/null 2>&1 && [ "$(id -u)" = 0 ] &&
+	[ "$(cat /proc/sys/vm/unprivileged_userfaultfd 2>/dev/null)" = 0 ]; then
+	root=$quire
+	quire=$folder/nobody
+	printf '#!/bin/sh\nexec setpriv --reuid=65534 --regid=65534 %s "%s" "$@"\n' \
+		"--clear-groups --inh-caps=-all" "$root" >"$quire"
+	chmod 0755 "$folder" "$quire"
+	try 125 'CAP_SYS_PTRACE' run -m 64M --delivery=handler true
+	try 1 'warn *--delivery=handler cannot' doctor -- /nowhere
+	quire=$root
+fi
+
 # Every policy that the core has can be named.
 source=$(cd "$(dirname "$0")/../.." && pwd)
 # One word a name.
