@@ -6,10 +6,12 @@
 #
 # Runs CMD plain and under `quire run -m BUDGET`, as who it is called by and,
 # if that is root, as nobody too; standard output and exit status must be
-# equal. Exits 77 (skipped) if CMD is not there.
+# equal. DELIVERY=handler in the environment has faults served by a thread.
+# Exits 77 (skipped) if CMD is not there, or that is not allowed.
 set -u
 quire=$1
 budget=$2
+delivery=${DELIVERY:-signal}
 shift 2
 command -v "$1" >/dev/null 2>&1 || {
 	echo "skipped: $1 is not installed"
@@ -38,12 +40,27 @@ check() {
 	fi
 }
 
+# allowed WHO...: whether who it is may have faults delivered that way.
+allowed() {
+	"$@" "$quire" run -q -m 64M --delivery="$delivery" -- true \
+		>"$dir/allowed" 2>&1 </dev/null
+	[ $? != 125 ]
+}
+
+allowed env || {
+	echo "skipped: $(head -n 1 "$dir/allowed")"
+	exit 77
+}
 run plain "$@"
-run budget "$quire" run -q -m "$budget" -- "$@"
+run budget "$quire" run -q -m "$budget" --delivery="$delivery" -- "$@"
 check budget
-if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null 2>&1; then
-	run nobody setpriv --reuid=65534 --regid=65534 --clear-groups \
-		"$quire" run -q -m "$budget" -- "$@"
+nobody='setpriv --reuid=65534 --regid=65534 --clear-groups'
+# Words of a command.
+# shellcheck disable=SC2086
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null 2>&1 &&
+	allowed $nobody; then
+	run nobody $nobody \
+		"$quire" run -q -m "$budget" --delivery="$delivery" -- "$@"
 	check nobody
 fi
 [ $bad = 0 ] && echo "same output: $(wc -c <"$dir/plain") bytes"
