@@ -26,6 +26,7 @@
 #include <sys/mman.h>
 
 #include "../../core/base/check.h"
+#include "handler.h"
 #include "helper.h"
 #include "ledger.h"
 #include "files.h"
@@ -85,6 +86,8 @@ pager_fork_prepare(struct qr_thread *thread)
 		return failed;
 	fork_lock(thread);
 	qr_thread_for_each(wait_outside, thread);
+	if (handler_thread() != NULL)
+		wait_outside(thread, handler_thread());
 	helper_wait_outside();
 	failed = swapfile_copy(&fork_state.swap_copy);
 	if (failed == 0)
@@ -148,6 +151,8 @@ child_descriptors(void)
 	qr_linux.uffd = mmu_open();
 	if (qr_linux.uffd < 0)
 		linux_die("a fork's child could not open a userfaultfd", 125);
+	if (handler_start() != 0)
+		linux_die("a fork's child could not start its handler", 125);
 	open_own_files();
 	int old = atomic_exchange(&qr_linux.swap_fd, fork_state.swap_copy);
 	if (old >= 0)

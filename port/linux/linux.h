@@ -90,6 +90,10 @@ int swapfile_copy(int *copy); /* for a fork's child */
 void pager_enter(struct qr_thread *thread);
 void pager_leave(struct qr_thread *thread);
 
+/* Makes a touch good: enters, and leaves again. 0: the touch may be made
+ * again. -QR_EFAULT: not allowed. -QR_ENOMEM. Lost contents end the process. */
+int pager_touch(struct qr_thread *thread, uintptr_t address, unsigned access);
+
 /* credit.c: what of the budget this process may use. */
 struct ledger_slot;
 int credit_start(void);

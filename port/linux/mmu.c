@@ -7,7 +7,8 @@
  * it goes by write protection, a look at its contents, and MADV_DONTNEED.
  * Faults arrive as SIGBUS in the thread that touched (UFFD_FEATURE_SIGBUS),
  * so nobody reads the descriptor. It is opened for user mode only, which
- * needs no privilege since Linux 5.11.
+ * needs no privilege since Linux 5.11. With --delivery=handler it is opened
+ * for the kernel's touches too, and handler.c reads it.
  *
  * I keep no state but the descriptor: what is mapped is the core's to know.
  */
@@ -37,15 +38,36 @@ mmu_error(long result)
 	}
 }
 
+/* With the kernel's touches: by the call or, since Linux 6.1, for whoever may
+ * open the device. */
+static long
+uffd_open_full(void)
+{
+	const long flags = O_CLOEXEC | O_NONBLOCK;
+	long fd = qr_sys1(SYS_userfaultfd, flags);
+	if (fd != -EPERM)
+		return fd;
+	long device = qr_sys4(SYS_openat, (long)AT_FDCWD, "/dev/userfaultfd",
+	    (long)(O_RDWR | O_CLOEXEC), 0L);
+	if (device < 0)
+		return fd;
+	fd = qr_sys3(SYS_ioctl, device, USERFAULTFD_IOC_NEW, flags);
+	qr_sys1(SYS_close, device);
+	return fd;
+}
+
 int
 mmu_open(void)
 {
-	long fd = qr_sys1(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
+	bool full = qr_linux.config.delivery == QR_LINUX_DELIVERY_HANDLER;
+	long fd =
+	    full ? uffd_open_full()
+		 : qr_sys1(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
 	if (qr_sys_failed(fd))
 		return (int)fd;
 	struct uffdio_api api = { .api = UFFD_API,
-		.features =
-		    UFFD_FEATURE_SIGBUS | UFFD_FEATURE_PAGEFAULT_FLAG_WP };
+		.features = UFFD_FEATURE_PAGEFAULT_FLAG_WP |
+			    (full ? 0 : UFFD_FEATURE_SIGBUS) };
 	long failed = qr_sys3(SYS_ioctl, fd, UFFDIO_API, &api);
 	if (failed < 0) {
 		qr_sys1(SYS_close, fd);

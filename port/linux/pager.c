@@ -24,10 +24,9 @@
  *
  * 3. Where Quire runs. On its own stacks (thread.h), with signals blocked,
  * never on the program's stack or TLS. A thread is *inside* from pager_enter
- * to pager_leave. Inside, no memory of the program is touched but through
- * mmu.c, so no fault can happen there: a SIGBUS or SIGSEGV of a thread that
- * is inside is a bug of Quire's and ends the process with a report
- * [linux.1].
+ * to pager_leave. Inside, no memory of the program is touched but by copies
+ * that may fail (mmu.c): any other SIGBUS or SIGSEGV of a thread that is
+ * inside is a bug of Quire's and ends the process with a report [linux.1].
  *
  * 4. Who waits for whom. Entering takes no lock: a thread sets its own
  * `inside` and then looks whether somebody wants to fork (enter_slow); the
@@ -52,10 +51,16 @@
  * coming back. It is for what Quire can't go on from: a broken invariant,
  * lost contents, no memory at all.
  *
- * 8. Rejected. A thread that reads fault events (45 µs when it must be woken
- * on another CPU; SIGBUS in place takes 3). One wrapper a libc function
- * instead of the gate (libc's own internal calls go round it). A shared
- * counter of threads inside (a line that every fault of every thread writes).
+ * 8. Delivery by a thread. With --delivery=handler a thread reads the faults
+ * (handler.c), the kernel's own among them, and pins are not needed but for
+ * what the kernel touches where it waits for nobody: in a fork, and at a
+ * thread's end.
+ *
+ * 9. Rejected. Such a thread as the default (45 µs when it must be woken on
+ * another CPU, SIGBUS in place takes 3; and a privilege). One wrapper a libc
+ * function instead of the gate (libc's own internal calls go round it). A
+ * shared counter of threads inside (a line that every fault of every thread
+ * writes).
  *
  * Reading: userfaultfd(2) and the kernel's admin-guide/mm/userfaultfd.
  */
@@ -147,29 +152,32 @@ fault_count_repeats(struct qr_thread *thread, uintptr_t address)
 	    (unsigned long)address);
 }
 
+int
+pager_touch(struct qr_thread *thread, uintptr_t address, unsigned access)
+{
+	pager_enter(thread);
+	int failed = qr_space_fault(qr_linux.space, address, access);
+	pager_leave(thread);
+	credit_tick();
+	if (failed == 0)
+		fault_count_repeats(thread, address);
+	else if (failed == -QR_EIO)
+		linux_die("the swap file could not be read back", 135);
+	return failed;
+}
+
 bool
 pager_fault(struct qr_thread *thread, int signal_number, const siginfo_t *info,
     const ucontext_t *context)
 {
 	uintptr_t address = (uintptr_t)info->si_addr;
+	(void)signal_number;
 	if (info->si_code <= 0 || qr_linux.space == NULL)
 		return false; /* sent by somebody, not raised by a touch */
-	QR_ASSERT(atomic_load_explicit(&thread->inside, memory_order_relaxed) ==
-		      0,
-	    "signal %d at 0x%lx inside the core [linux.1]", signal_number,
-	    (unsigned long)address);
-	pager_enter(thread);
-	int failed =
-	    qr_space_fault(qr_linux.space, address, fault_access(context));
-	pager_leave(thread);
-	credit_tick();
-	if (failed == 0) {
-		fault_count_repeats(thread, address);
-		return true;
-	}
-	if (failed == -QR_EIO)
-		linux_die("the swap file could not be read back", 135);
-	return false;
+	/* Relaxed: the thread's own. */
+	if (atomic_load_explicit(&thread->inside, memory_order_relaxed) != 0)
+		return false; /* a copy that may fail, or [linux.1] */
+	return pager_touch(thread, address, fault_access(context)) == 0;
 }
 
 size_t

@@ -20,6 +20,7 @@
 #include "../../core/base/check.h"
 #include "files.h"
 #include "gate/gate.h"
+#include "handler.h"
 #include "ledger.h"
 #include "linux.h"
 #include "pager.h"
@@ -233,12 +234,19 @@ start_run(void *arg)
 		    failed);
 	state->uffd = mmu_open();
 	if (state->uffd < 0)
-		start_fail("userfaultfd is not to be had", state->uffd);
+		start_fail(state->config.delivery == QR_LINUX_DELIVERY_HANDLER
+			       ? "--delivery=handler is not allowed here; "
+				 "leave it out"
+			       : "userfaultfd is not to be had",
+		    state->uffd);
 	qr_thread_begin(thread);
 	qr_thread_claim(thread);
 	failed = setup_machine();
 	if (failed != 0)
 		start_fail("the budget is too small", failed);
+	failed = handler_start();
+	if (failed != 0)
+		start_fail("no thread for --delivery=handler", failed);
 	failed = credit_start();
 	if (failed != 0)
 		start_fail("the tree's budget is used up", failed);
@@ -248,7 +256,10 @@ start_run(void *arg)
 	failed = adopt_mappings();
 	if (failed != 0)
 		start_fail("memory that is there can't be taken over", failed);
-	const struct gate_config gate = { .pins = true, .watch_fatal = true };
+	const struct gate_config gate = {
+		.pins = state->config.delivery == QR_LINUX_DELIVERY_SIGNAL,
+		.watch_fatal = true,
+	};
 	failed = gate_init(&gate);
 	if (failed == 0)
 		failed = gate_arm(thread);

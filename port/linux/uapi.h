@@ -13,6 +13,11 @@
 #define UFFD_USER_MODE_ONLY 1
 #endif
 
+/* Linux 6.1: userfaultfds from /dev/userfaultfd. */
+#ifndef USERFAULTFD_IOC_NEW
+#define USERFAULTFD_IOC_NEW _IO(0xAA, 0x00)
+#endif
+
 /* Linux 6.8. */
 #ifndef UFFDIO_MOVE
 #define UFFD_FEATURE_MOVE ((__u64)1 << 16)

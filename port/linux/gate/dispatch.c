@@ -116,8 +116,7 @@ dispatch_call(struct qr_thread *thread, struct gate_context *context)
 	struct qr_gate_thread *gate_thread = thread->gate;
 	enum gate_verdict verdict;
 
-	if (gate.config.pins)
-		pager_unpin(thread);
+	pager_unpin(thread);
 	if (context->reg[GATE_RIP] == (uintptr_t)qr_stub_watched_done) {
 		verdict = call_finish(thread, context, GATE_RETURNED);
 	} else {

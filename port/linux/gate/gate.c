@@ -99,9 +99,9 @@
  * 9. What differs from the kernel. /proc shows the real masks and handlers.
  * A held signal that is sent to the process while it is blocked waits in the
  * thread that got it, out of reach of signalfd. Asking for dispatch is
- * EINVAL, int $0x80 is ENOSYS, and where pins are needed io_uring, aio,
- * process_madvise and mseal are ENOSYS: the kernel would touch memory, or
- * change mappings, out of sight. A filter
+ * EINVAL; int $0x80, process_madvise and mseal are ENOSYS, and where pins are
+ * needed io_uring and aio too: the kernel would change mappings, or touch
+ * memory, out of sight. A filter
  * (seccomp) that refuses what Quire needs breaks it.
  *
  * 10. Rejected. One trampoline for all sites: the return address has to be

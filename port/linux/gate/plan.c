@@ -33,10 +33,10 @@ pin_some(struct qr_thread *thread, uintptr_t start, size_t size_bytes,
 }
 
 int
-pin(struct qr_thread *thread, uintptr_t start, size_t size_bytes,
+pin_always(struct qr_thread *thread, uintptr_t start, size_t size_bytes,
     unsigned access)
 {
-	if (!gate.config.pins || start == 0 || size_bytes == 0)
+	if (start == 0 || size_bytes == 0)
 		return 0;
 	int error = pager_pin(thread, start, size_bytes, access);
 	if (error == -EFAULT) {
@@ -54,6 +54,14 @@ pin(struct qr_thread *thread, uintptr_t start, size_t size_bytes,
 		atomic_fetch_add_explicit(&gate.unpinned, 1,
 		    memory_order_relaxed); /* a statistic */
 	return error == -EFAULT ? 0 : error;
+}
+
+int
+pin(struct qr_thread *thread, uintptr_t start, size_t size_bytes,
+    unsigned access)
+{
+	return gate.config.pins ? pin_always(thread, start, size_bytes, access)
+				: 0;
 }
 
 int
@@ -398,19 +406,25 @@ plan_mapping(struct qr_thread *thread, struct gate_context *context,
 	return GATE_DONE;
 }
 
-/* The kernel would touch memory at times that no pin covers, or change
- * managed mappings behind the pager's back. Programs have a second way, since
- * older kernels lack the call too. */
+/* The kernel would change managed mappings behind the pager's back. Programs
+ * have a second way, since older kernels lack the call too. */
 enum gate_verdict
 plan_unsupported(struct qr_thread *thread, struct gate_context *context,
     const struct gate_call *call)
 {
 	(void)thread;
 	(void)call;
-	if (!gate.config.pins)
-		return GATE_ISSUE;
 	gate_result(context, -ENOSYS);
 	return GATE_DONE;
+}
+
+/* The kernel will touch memory at times that no pin covers. */
+enum gate_verdict
+plan_unpinnable(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
+	return gate.config.pins ? plan_unsupported(thread, context, call)
+				: GATE_ISSUE;
 }
 
 /* --- what the kernel writes to at times of its own --- */
@@ -419,7 +433,7 @@ static enum gate_verdict
 keep(struct qr_thread *thread, struct gate_context *context, long at,
     size_t size_bytes)
 {
-	if (!gate.config.pins || at == 0)
+	if (at == 0)
 		return GATE_ISSUE;
 	pager_keep(thread, (uintptr_t)at, size_bytes);
 	(void)context;

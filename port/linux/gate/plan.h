@@ -19,6 +19,11 @@
 int pin(struct qr_thread *thread, uintptr_t start, size_t size_bytes,
     unsigned access);
 
+/* The same, also where config.pins is off: for what the kernel touches when
+ * nobody can serve its faults, in a fork and at a thread's end. */
+int pin_always(struct qr_thread *thread, uintptr_t start, size_t size_bytes,
+    unsigned access);
+
 /* Pins count units, as many as an argument of the call says. */
 int pin_counted(struct qr_thread *thread, long at, long count,
     size_t unit_bytes, unsigned access);
@@ -54,6 +59,7 @@ PLAN(process_vm);
 PLAN(queue);
 PLAN(select);
 PLAN(timer_create);
+PLAN(unpinnable);
 PLAN(unsupported);
 PLAN(vmsplice);
 

@@ -182,8 +182,7 @@ birth_keep(struct qr_thread *parent, struct qr_thread *child,
 {
 	pin(parent, birth->parent_tid, 4, QR_ACCESS_WRITE);
 	pin(parent, birth->child_tid, 4, QR_ACCESS_WRITE);
-	if (gate.config.pins && birth->child_tid != 0 &&
-	    (birth->flags & CLONE_CHILD_CLEARTID) != 0)
+	if (birth->child_tid != 0 && (birth->flags & CLONE_CHILD_CLEARTID) != 0)
 		pager_keep(child, birth->child_tid, 4);
 }
 
@@ -249,8 +248,8 @@ static long
 birth_copy(struct qr_thread *thread, struct gate_context *context,
     struct birth *birth)
 {
-	pin(thread, birth->parent_tid, 4, QR_ACCESS_WRITE);
-	pin(thread, birth->child_tid, 4, QR_ACCESS_WRITE);
+	pin_always(thread, birth->parent_tid, 4, QR_ACCESS_WRITE);
+	pin_always(thread, birth->child_tid, 4, QR_ACCESS_WRITE);
 	int error = pager_fork_prepare(thread);
 	if (error != 0)
 		return error;
@@ -332,10 +331,10 @@ plan_clone3(struct qr_thread *thread, struct gate_context *context,
 		return done(context, -EINVAL);
 	if (birth.sp == 0)
 		birth.sp = context->reg[GATE_RSP];
-	pin(thread, known->set_tid, known->set_tid_size * sizeof(pid_t),
+	pin_always(thread, known->set_tid, known->set_tid_size * sizeof(pid_t),
 	    QR_ACCESS_READ);
 	if ((known->flags & CLONE_PIDFD) != 0)
-		pin(thread, known->pidfd, 4, QR_ACCESS_WRITE);
+		pin_always(thread, known->pidfd, 4, QR_ACCESS_WRITE);
 	return birth_run(thread, context, &birth);
 }
 
@@ -391,14 +390,13 @@ robust_pin(struct qr_thread *thread)
 	uintptr_t entry;
 	uint32_t word;
 	uintptr_t at = thread->gate->robust;
-	if (!gate.config.pins || at == 0 ||
-	    user_read(&head, at, sizeof(head)) != 0)
+	if (at == 0 || user_read(&head, at, sizeof(head)) != 0)
 		return;
 	entry = head.next;
 	for (unsigned i = 0; i < ROBUST_ENTRIES_MAX && entry != at; i++) {
 		uintptr_t futex = entry + (uintptr_t)head.offset;
-		pin(thread, entry, sizeof(entry), QR_ACCESS_READ);
-		pin(thread, futex, sizeof(word), QR_ACCESS_WRITE);
+		pin_always(thread, entry, sizeof(entry), QR_ACCESS_READ);
+		pin_always(thread, futex, sizeof(word), QR_ACCESS_WRITE);
 		if (user_read(&word, futex, sizeof(word)) != 0 ||
 		    user_read(&entry, entry, sizeof(entry)) != 0)
 			return;

@@ -498,15 +498,15 @@ static const struct table_row table[] = {
 	[NR_lsm_list_modules] = ARGS(OUT(0, GUESS), OUT(1, 4)),
 
 	/* Asynchronous transfers. */
-	[SYS_io_setup] = OWN(unsupported),
+	[SYS_io_setup] = OWN(unpinnable),
 	[SYS_io_destroy] = NONE,
 	[SYS_io_getevents] = ARGS(OUT_N(3, 32, 2), IN(4, TIMESPEC)),
-	[SYS_io_pgetevents] = OWN(unsupported),
-	[SYS_io_submit] = OWN(unsupported),
+	[SYS_io_pgetevents] = OWN(unpinnable),
+	[SYS_io_submit] = OWN(unpinnable),
 	[SYS_io_cancel] = ARGS(IN(1, 64), OUT(2, 32)),
-	[SYS_io_uring_setup] = OWN(unsupported),
-	[SYS_io_uring_enter] = OWN(unsupported),
-	[SYS_io_uring_register] = OWN(unsupported),
+	[SYS_io_uring_setup] = OWN(unpinnable),
+	[SYS_io_uring_enter] = OWN(unpinnable),
+	[SYS_io_uring_register] = OWN(unpinnable),
 
 	/* Never implemented, or no more. */
 	[SYS_uselib] = NONE,
