@@ -19,8 +19,10 @@ cow_stage(const struct qr_touch *touch, qr_pfn_t frame, unsigned cpu)
 	const struct qr_port *port = spaces->port;
 	struct qr_lock *lock = &spaces->peek_lock[cpu];
 	qr_lock_acquire(port, lock);
-	const void *from = port->ops->mmu_peek(port->ctx, touch->space->mm, cpu,
-	    touch->address, qr_pte_frame(touch->pte));
+	const struct qr_peek at = { touch->address, qr_pte_frame(touch->pte),
+		cpu, qr_pte_is_present(touch->pte) };
+	const void *from =
+	    port->ops->mmu_peek(port->ctx, touch->space->mm, &at);
 	if (from != NULL)
 		__builtin_memcpy(port->ops->stage(port->ctx, cpu, frame, 0),
 		    from, QR_PAGE_SIZE);

@@ -204,18 +204,20 @@ evict_store(struct evict *evict, const struct qr_page *page,
 {
 	struct qr_spaces *spaces = evict->spaces;
 	const struct qr_port *port = spaces->port;
-	unsigned cpu = qr_port_cpu(port);
+	const struct qr_peek at = { place->address,
+		qr_frame_pfn(spaces->frames, page), qr_port_cpu(port),
+		qr_pte_is_present(qr_pte_read(evict_word(place))) };
 	uint64_t slot;
 	int error;
-	qr_lock_acquire(port, &spaces->peek_lock[cpu]);
-	const void *data = port->ops->mmu_peek(port->ctx, place->space->mm, cpu,
-	    place->address, qr_frame_pfn(spaces->frames, page));
+	qr_lock_acquire(port, &spaces->peek_lock[at.cpu]);
+	const void *data =
+	    port->ops->mmu_peek(port->ctx, place->space->mm, &at);
 	bool zero = data != NULL && evict_is_zero(data);
 	if (data == NULL)
 		error = -QR_EBUSY;
 	else
 		error = zero ? 0 : qr_swap_store(spaces->swap, data, &slot);
-	qr_lock_release(port, &spaces->peek_lock[cpu]);
+	qr_lock_release(port, &spaces->peek_lock[at.cpu]);
 	if (error != 0)
 		return error;
 	if (zero) {

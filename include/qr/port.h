@@ -58,6 +58,14 @@ struct qr_map_run {
 	bool zero; /* contents are all zero; stage() was not used */
 };
 
+/* A frozen page of a space that is to be looked at. */
+struct qr_peek {
+	qr_vaddr_t address; /* page aligned */
+	qr_pfn_t frame;     /* its frame */
+	unsigned cpu;       /* the caller's cpu() */
+	bool present;       /* its entry is: the program may read it */
+};
+
 /* Why the core gives up on a space; see oom(). */
 struct qr_oom_report {
 	qr_vaddr_t address;    /* the touch that could not be served */
@@ -134,10 +142,9 @@ struct qr_port_ops {
 	int (*mmu_protect)(void *ctx, void *mm, qr_vaddr_t start,
 	    qr_vaddr_t end, unsigned prot);
 
-	/* The contents of a present, frozen page, for reading; NULL where
-	 * they can't be read. Valid until this CPU's next peek. */
-	const void *(*mmu_peek)(void *ctx, void *mm, unsigned cpu,
-	    qr_vaddr_t address, qr_pfn_t frame);
+	/* The contents of a frozen page, for reading; NULL where they can't
+	 * be read. Valid until this CPU's next peek. */
+	const void *(*mmu_peek)(void *ctx, void *mm, const struct qr_peek *at);
 
 	/* --- processors, threads, time --- */
 

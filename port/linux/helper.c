@@ -154,6 +154,7 @@ helper_wanted(void)
 		return;
 	helper.thread = qr_thread_alloc();
 	if (helper.thread != NULL) {
+		helper.thread->is_own = true;
 		uint64_t all = UINT64_MAX;
 		uint64_t old;
 		qr_sys4(SYS_rt_sigprocmask, (long)SIG_SETMASK, &all, &old, 8L);

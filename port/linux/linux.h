@@ -75,8 +75,7 @@ void linux_mmu_thaw(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end);
 int linux_mmu_drop(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end);
 int linux_mmu_protect(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end,
     unsigned prot);
-const void *linux_mmu_peek(void *ctx, void *mm, unsigned cpu,
-    qr_vaddr_t address, qr_pfn_t frame);
+const void *linux_mmu_peek(void *ctx, void *mm, const struct qr_peek *at);
 
 /* swapfile.c */
 int swapfile_open(const struct qr_linux_config *config);

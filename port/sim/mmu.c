@@ -551,11 +551,9 @@ sim_mmu_protect(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end,
 }
 
 const void *
-sim_mmu_peek(void *ctx, void *mm, unsigned cpu, qr_vaddr_t address,
-    qr_pfn_t frame)
+sim_mmu_peek(void *ctx, void *mm, const struct qr_peek *at)
 {
-	(void)cpu;
-	range_check_rights(mm, address, address + QR_PAGE_SIZE,
+	range_check_rights(mm, at->address, at->address + QR_PAGE_SIZE,
 	    QR_PROT_READ | QR_PROT_EXEC);
-	return frame_bytes(ctx, frame);
+	return frame_bytes(ctx, at->frame);
 }

@@ -139,8 +139,7 @@ void sim_mmu_thaw(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end);
 int sim_mmu_drop(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end);
 int sim_mmu_protect(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end,
     unsigned prot);
-const void *sim_mmu_peek(void *ctx, void *mm, unsigned cpu, qr_vaddr_t address,
-    qr_pfn_t frame);
+const void *sim_mmu_peek(void *ctx, void *mm, const struct qr_peek *at);
 
 /* An access within one page. One of to and from, or neither. */
 struct sim_access {

@@ -373,7 +373,8 @@ signal_arrive(int signal, siginfo_t *info, void *frame_context)
 		if (fault && user_fixup(context))
 			return;
 		QR_ASSERT(!fault,
-		    "signal %d in Quire, at 0x%lx, address or call 0x%lx",
+		    "signal %d in Quire [linux.1], at 0x%lx, address or call "
+		    "0x%lx",
 		    signal, (unsigned long)context->reg[GATE_RIP],
 		    trapped ? (unsigned long)context->reg[GATE_RAX]
 			    : (unsigned long)info->si_addr);

@@ -15,7 +15,6 @@ extern unsigned char qr_copy_faulted[];
 extern unsigned char qr_string_may_fault[];
 extern unsigned char qr_string_faulted[];
 
-int qr_copy_try(void *to, const void *from, size_t size_bytes);
 long qr_string_try(const char *text, size_t size_max);
 
 int
