@@ -167,11 +167,11 @@ void
 qr_heap_overflow(struct qr_heap_thread *thread, unsigned size_class)
 {
 	struct qr_heap_list *list = &thread->list[size_class];
-	qr_heap_thread_enter(thread);
+	int cancel_type = qr_heap_cancel_defer();
 	cap_grow(thread, size_class);
 	if (list->room < 0)
 		chain_put(thread, list_cut(list, list->cap / 2));
-	qr_heap_thread_leave(thread);
+	qr_heap_cancel_restore(cancel_type);
 }
 
 /* --- getting --- */
@@ -235,7 +235,7 @@ void *
 qr_heap_refill(struct qr_heap_thread *thread, unsigned size_class)
 {
 	struct qr_heap_list *list = &thread->list[size_class];
-	qr_heap_thread_enter(thread);
+	int cancel_type = qr_heap_cancel_defer();
 	QR_DEBUG(list_length(list) == 0, "an empty list of %d blocks",
 	    list_length(list));
 	cap_grow(thread, size_class);
@@ -248,6 +248,6 @@ qr_heap_refill(struct qr_heap_thread *thread, unsigned size_class)
 	}
 	if (block == NULL)
 		block = list_pop(list);
-	qr_heap_thread_leave(thread);
+	qr_heap_cancel_restore(cancel_type);
 	return block;
 }

@@ -82,6 +82,10 @@
  * What is (o) in heap_impl.h is touched by its thread alone: no atomics. The
  * rest is behind the five locks of lock_impl.h, none of which is taken on the
  * way of a local malloc or free that finds a block or room on its list.
+ * Standards do not let a thread be cancelled asynchronously inside malloc.
+ * Where it happens all the same, it is put off over all that could not be
+ * left half done: between any two stores of the fast paths one block is lost
+ * at most.
  *
  * 8. Failure
  *
@@ -322,8 +326,10 @@ qr_heap_trim(size_t keep_bytes)
 	/* Relaxed: two looks at a statistic. */
 	size_t before =
 	    atomic_load_explicit(&heap->purged, memory_order_relaxed);
+	int cancel_type = qr_heap_cancel_defer();
 	if (qr_heap_self != &qr_heap_thread_none)
 		qr_heap_thread_flush(qr_heap_self);
+	qr_heap_cancel_restore(cancel_type);
 	qr_heap_purge_to(heap, keep_bytes >> QR_PAGE_SHIFT);
 	size_t after =
 	    atomic_load_explicit(&heap->purged, memory_order_relaxed);

@@ -193,7 +193,6 @@ struct qr_heap_thread {
 	uint8_t order[QR_SIZE_CLASSES]; /* (o) pages of the next span, log2 */
 	size_t cap_bytes;    /* (o) sum of all caps above their least */
 	unsigned cap_victim; /* (o) class whose cap is taken next */
-	unsigned inside;     /* (o) calls that change the cache right now */
 	void *inbox;         /* (o) taken from the queue, not yet looked at */
 	struct qr_heap_parcel parcel[QR_HEAP_PARCELS]; /* (o) by owner */
 	struct qr_heap_thread *parked_next;            /* (t) */
@@ -432,29 +431,11 @@ QR_MUST_CHECK int qr_heap_start(struct qr_heap *heap);
 /* Thread with this number. */
 struct qr_heap_thread *qr_heap_thread_of(struct qr_heap *heap, uint32_t number);
 
-/*
- * Around what leaves the cache inconsistent for a moment: should the thread
- * be cancelled asynchronously in between, its cache is buried, not flushed.
- */
-static inline void
-qr_heap_thread_enter(struct qr_heap_thread *thread)
-{
-	thread->inside++;
-	atomic_signal_fence(memory_order_seq_cst);
-}
-
-static inline void
-qr_heap_thread_leave(struct qr_heap_thread *thread)
-{
-	atomic_signal_fence(memory_order_seq_cst);
-	thread->inside--;
-}
-
 /* Gives all that the thread has cached back to where it belongs, and spans
  * that are empty then. */
 void qr_heap_thread_flush(struct qr_heap_thread *thread);
 
-/* Forgets the cache of a thread that was stopped anywhere and parks it; then
+/* Forgets the cache of a thread that a fork left behind and parks it; then
  * qr_heap_recover gives its spans to others. Threads lock held. */
 void qr_heap_thread_bury(struct qr_heap_thread *thread);
 
@@ -528,9 +509,10 @@ void qr_heap_fork_init(void);
 
 uint64_t qr_heap_clock(void); /* ns, monotonic, of a few ms resolution */
 
-/* Asynchronous cancellation of this thread: off, and as it was. */
-int qr_heap_cancel_off(void);
-void qr_heap_cancel_restore(int state);
+/* Puts asynchronous cancellation of this thread off, and back as it was. A
+ * restore that finds the thread cancelled does not return. */
+int qr_heap_cancel_defer(void);
+void qr_heap_cancel_restore(int type);
 
 /* --- fast_impl.h: their slow ways, in heap.c --- */
 

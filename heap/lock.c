@@ -99,36 +99,36 @@ lock_wait(struct qr_heap_lock *lock, uint32_t self)
 void
 qr_heap_lock_acquire(struct qr_heap_lock *lock)
 {
-	int cancel_state = qr_heap_cancel_off();
+	int cancel_type = qr_heap_cancel_defer();
 	uint32_t self = lock_number();
 	if (QR_UNLIKELY(!lock_try(lock, self)))
 		lock_wait(lock, self);
-	lock->cancel_state = cancel_state;
+	lock->cancel_type = cancel_type;
 }
 
 bool
 qr_heap_lock_try_acquire(struct qr_heap_lock *lock)
 {
-	int cancel_state = qr_heap_cancel_off();
+	int cancel_type = qr_heap_cancel_defer();
 	if (!lock_try(lock, lock_number())) {
-		qr_heap_cancel_restore(cancel_state);
+		qr_heap_cancel_restore(cancel_type);
 		return false;
 	}
-	lock->cancel_state = cancel_state;
+	lock->cancel_type = cancel_type;
 	return true;
 }
 
 void
 qr_heap_lock_release(struct qr_heap_lock *lock)
 {
-	int cancel_state = lock->cancel_state;
+	int cancel_type = lock->cancel_type;
 	/* Release pairs with the acquire in lock_try. */
 	uint32_t was = atomic_exchange_explicit(&lock->word, LOCK_FREE,
 	    memory_order_release);
 	QR_ASSERT(was != LOCK_FREE, "a free lock of the heap was released");
 	if (QR_UNLIKELY((was & LOCK_WAITED) != 0))
 		lock_futex(lock, FUTEX_WAKE, 1);
-	qr_heap_cancel_restore(cancel_state);
+	qr_heap_cancel_restore(cancel_type);
 }
 
 bool

@@ -29,7 +29,7 @@ enum qr_heap_rank {
 /* All zero: free. */
 struct qr_heap_lock {
 	_Atomic(uint32_t) word; /* 0, or the holder's number, and a bit */
-	int cancel_state;       /* (l) the holder's, to be put back */
+	int cancel_type;        /* (l) the holder's, to be put back */
 };
 
 void qr_heap_lock_acquire(struct qr_heap_lock *lock);

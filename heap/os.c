@@ -127,17 +127,23 @@ qr_heap_clock(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+/*
+ * The type, not the state: glibc's handler of the cancel signal looks at the
+ * type alone, so a signal in flight would kill a thread whose state is off.
+ * It is also the cheaper one, as threads are of the deferred type already.
+ * Nothing in the heap is a point of deferred cancellation.
+ */
 int
-qr_heap_cancel_off(void)
+qr_heap_cancel_defer(void)
 {
-	int state = PTHREAD_CANCEL_ENABLE;
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	return state;
+	int type = PTHREAD_CANCEL_DEFERRED;
+	pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &type);
+	return type;
 }
 
 void
-qr_heap_cancel_restore(int state)
+qr_heap_cancel_restore(int type)
 {
-	if (state != PTHREAD_CANCEL_DISABLE)
-		pthread_setcancelstate(state, NULL);
+	if (type != PTHREAD_CANCEL_DEFERRED)
+		pthread_setcanceltype(type, NULL);
 }

@@ -146,13 +146,15 @@ void
 qr_heap_free_remote(struct qr_heap_thread *thread, void *block, uint32_t tag)
 {
 	uint32_t owner = qr_tag_owner(tag);
+	int cancel_type = qr_heap_cancel_defer();
 	if (thread != &qr_heap_thread_none && owner != QR_HEAP_ID_DETACHED) {
 		parcel_add(thread, block, owner,
 		    qr_size_of_class(qr_tag_class(tag)));
-		return;
+	} else {
+		*(void **)block = NULL;
+		qr_heap_settle(thread->heap, block);
 	}
-	*(void **)block = NULL;
-	qr_heap_settle(thread->heap, block);
+	qr_heap_cancel_restore(cancel_type);
 }
 
 /* --- receiving --- */

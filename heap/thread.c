@@ -15,10 +15,6 @@
  * The end is noticed by the destructor of a pthread key. Other keys'
  * destructors may run later and allocate: then the thread gets a cache again
  * and with it another destructor call, as long as pthreads makes rounds.
- * A thread that was cancelled asynchronously, which malloc does not allow but
- * survives, may leave a cache that cannot be trusted: it is treated like
- * those of the threads that a forked child does not have.
- *
  * After the last round, and if there is no memory or number for a cache, a
  * thread allocates from one cache that all such threads share, under a lock.
  */
@@ -136,7 +132,6 @@ void
 qr_heap_thread_flush(struct qr_heap_thread *thread)
 {
 	struct qr_heap *heap = thread->heap;
-	qr_heap_thread_enter(thread);
 	qr_heap_send_all(thread);
 	qr_heap_receive(thread, UINT_MAX, QR_SIZE_CLASSES);
 	for (unsigned k = 0; k < QR_SIZE_CLASSES; k++) {
@@ -151,7 +146,6 @@ qr_heap_thread_flush(struct qr_heap_thread *thread)
 			qr_span_destroy(heap, span);
 		}
 	}
-	qr_heap_thread_leave(thread);
 }
 
 static void
@@ -175,7 +169,6 @@ thread_clear(struct qr_heap_thread *thread)
 	memset(thread->order, 0, sizeof(thread->order));
 	memset(thread->parcel, 0, sizeof(thread->parcel));
 	thread->inbox = NULL;
-	thread->inside = 0;
 	thread->cap_bytes = 0;
 }
 
@@ -216,21 +209,6 @@ qr_heap_thread_bury(struct qr_heap_thread *thread)
 	thread_park_locked(thread->heap, thread);
 }
 
-/* The thread was cancelled asynchronously while it changed its cache. */
-static void
-thread_lose(struct qr_heap_thread *thread)
-{
-	struct qr_heap *heap = thread->heap;
-	qr_heap_lock(heap, QR_HEAP_LOCK_THREADS);
-	qr_heap_lock(heap, QR_HEAP_LOCK_DETACHED);
-	qr_heap_lock(heap, QR_HEAP_LOCK_RUNS);
-	qr_heap_thread_bury(thread);
-	qr_heap_recover(heap);
-	qr_heap_unlock(heap, QR_HEAP_LOCK_RUNS);
-	qr_heap_unlock(heap, QR_HEAP_LOCK_DETACHED);
-	qr_heap_unlock(heap, QR_HEAP_LOCK_THREADS);
-}
-
 /* The key's destructor. */
 static void
 thread_exit(void *argument)
@@ -240,10 +218,7 @@ thread_exit(void *argument)
 	if (qr_heap_self != thread)
 		return;
 	qr_heap_self = &qr_heap_thread_none;
-	if (thread->inside == 0)
-		thread_park(thread);
-	else
-		thread_lose(thread);
+	thread_park(thread);
 }
 
 /* --- the start --- */
