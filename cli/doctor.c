@@ -12,7 +12,7 @@
 #include <sys/utsname.h>
 
 #include "command.h"
-#include "json.h"
+#include "json_stdio.h"
 #include "limit.h"
 #include "probe.h"
 #include "size.h"

@@ -3,7 +3,7 @@
  * the stream, for whoever closes it. */
 #include <stdio.h>
 
-#include "json.h"
+#include "json_stdio.h"
 
 void
 json_write_stdio(void *ctx, const char *bytes, size_t length)

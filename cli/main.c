@@ -26,7 +26,7 @@
  *     demo.c ──> tree.c   RAM of a process tree over time
  *        └─────> chart.c  draws it
  *
- *     everywhere: problem.c, term.c, json.c, file.c, nearest.c
+ *     everywhere: problem.c, term.c, json_stdio.c, file.c, nearest.c
  *
  * 3. Rules that hold everywhere
  *

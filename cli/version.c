@@ -5,7 +5,7 @@
 #include <qr/version.h>
 
 #include "command.h"
-#include "json.h"
+#include "json_stdio.h"
 
 #if defined(__clang__)
 #define COMPILER "clang " __clang_version__

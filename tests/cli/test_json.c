@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "cli/json.h"
+#include "port/linux/json.h"
 
 static char text[4096];
 static size_t length;

@@ -2,13 +2,14 @@
 /*
  * json.h: the one writer of JSON. It streams: nothing is kept but where it
  * is, and what it writes goes to a callback. It neither allocates nor calls
- * libc, so that the preloaded library can use it while a process ends.
+ * libc, so that the preloaded library can use it while a process ends; the
+ * command, which may include this, uses it too.
  *
  * In an object each value comes after json_key. Numbers are integers; sizes
  * are bytes, always.
  */
-#ifndef CLI_JSON_H
-#define CLI_JSON_H
+#ifndef QR_LINUX_JSON_H
+#define QR_LINUX_JSON_H
 
 #include <qr/types.h>
 
@@ -37,8 +38,5 @@ void json_unsigned(struct json *json, uint64_t number);
 void json_signed(struct json *json, int64_t number);
 void json_bool(struct json *json, bool value);
 void json_null(struct json *json);
-
-/* A sink for stdio: ctx is a FILE. In json_stdio.c. */
-void json_write_stdio(void *ctx, const char *bytes, size_t length);
 
 #endif
