@@ -78,7 +78,8 @@ take_swap(const struct options *options, struct qr_linux_config *config,
 }
 
 /* Makes the path absolute, since the program may change its directory, and
- * tries now whether it can be written. */
+ * tries now whether it can be written. An older run's summary does not stay
+ * there: this one may be killed before it writes its own. */
 static bool
 take_json(const char *typed, struct qr_linux_config *config,
     struct problem *problem)
@@ -93,8 +94,8 @@ take_json(const char *typed, struct qr_linux_config *config,
 	errno = ENAMETOOLONG;
 	if (path_join(config->json_path, current, current[0] != '\0' ? "/" : "",
 		typed, NULL)) {
-		fd = open(config->json_path, O_WRONLY | O_CREAT | O_CLOEXEC,
-		    0666);
+		fd = open(config->json_path,
+		    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 		if (fd >= 0)
 			return close(fd) == 0;
 	}

@@ -411,6 +411,10 @@ report_summary(int status)
 	print_ram(&print, &stat);
 	print_faults(&print);
 	print_out(&print, &stat);
+	int failed = report_json(status, &stat);
+	if (failed != 0)
+		print_format(&print, " json   not written, error %d\n",
+		    -failed);
 	print_rest(&print);
 	keep_summary(&print);
 	if (!qr_linux.config.quiet && stderr_is_ours())

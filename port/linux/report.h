@@ -15,6 +15,11 @@ void report_add(int sign);
  * summary. status is an exit code, or 128 + a signal. */
 void report_summary(int status);
 
+/* report_json.c: the summary to the file that was asked for, if any. 0 or
+ * -errno. */
+struct qr_machine_stat;
+int report_json(int status, const struct qr_machine_stat *stat);
+
 /* In a fork's child: its own end is still to come. */
 void report_forked(void);
 
