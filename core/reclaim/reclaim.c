@@ -100,14 +100,19 @@
 /* Longest sleep for another thread's window: a device's slow answer. */
 #define EVICTED_WAIT_NS ((uint64_t)100 * 1000 * 1000)
 
+/* Windows of others that are waited for in vain before giving up: they, too,
+ * pass over each page once at most. */
+#define WAITS_MAX 64u
+
 /* --- windows --- */
 
 static void
-reclaim_note_done(struct qr_reclaim *reclaim)
+reclaim_note_done(struct qr_reclaim *reclaim, size_t freed)
 {
 	const struct qr_port *port = reclaim->port;
-	/* Both seq_cst: either reclaim_wait sees the new number or this sees
-	 * the waiter. */
+	/* All seq_cst: either reclaim_wait sees the new number or this sees
+	 * the waiter; and who sees no one evicting sees what they freed. */
+	atomic_fetch_add(&reclaim->freed, freed);
 	atomic_fetch_sub(&reclaim->evicting, 1);
 	atomic_fetch_add(&reclaim->evicted, 1);
 	if (atomic_load(&reclaim->waiting) != 0)
@@ -140,7 +145,7 @@ reclaim_window(struct qr_reclaim *reclaim, size_t want, size_t *picked)
 	if (error != 0)
 		atomic_store_explicit(&spaces->last_error, error,
 		    memory_order_relaxed);
-	reclaim_note_done(reclaim);
+	reclaim_note_done(reclaim, freed);
 	*picked = count;
 	return freed;
 }
@@ -174,22 +179,27 @@ qr_reclaim_pages(struct qr_reclaim *reclaim, size_t want)
 /* --- direct reclaim --- */
 
 /*
- * Keeps [reclaim.3]: if another thread is evicting, sleeps until some window
- * is done. evicted: what the count was before this thread looked for victims.
- * False: nobody is.
+ * Keeps [reclaim.3]: as long as other threads are evicting, sleeps until one
+ * of them has freed a frame since the count of freed ones was read. False:
+ * they have not.
  */
 static bool
-reclaim_wait(struct qr_reclaim *reclaim, uint32_t evicted)
+reclaim_wait(struct qr_reclaim *reclaim, uint64_t freed)
 {
 	const struct qr_port *port = reclaim->port;
-	if (atomic_load(&reclaim->evicted) != evicted)
-		return true;
-	if (atomic_load(&reclaim->evicting) == 0)
-		return atomic_load(&reclaim->evicted) != evicted;
-	atomic_fetch_add(&reclaim->waiting, 1);
-	port->ops->wait(port->ctx, &reclaim->evicted, evicted, EVICTED_WAIT_NS);
-	atomic_fetch_sub(&reclaim->waiting, 1);
-	return true;
+	for (unsigned turn = 0; turn < WAITS_MAX; turn++) {
+		uint32_t evicted = atomic_load(&reclaim->evicted);
+		bool others = atomic_load(&reclaim->evicting) != 0;
+		if (atomic_load(&reclaim->freed) != freed)
+			return true;
+		if (!others)
+			return false;
+		atomic_fetch_add(&reclaim->waiting, 1);
+		port->ops->wait(port->ctx, &reclaim->evicted, evicted,
+		    EVICTED_WAIT_NS);
+		atomic_fetch_sub(&reclaim->waiting, 1);
+	}
+	return false;
 }
 
 /* What is left when no page could go. */
@@ -227,20 +237,20 @@ reclaim_grant(struct qr_reclaim *reclaim, size_t want)
 	uint64_t granted = port->ops->grant(port->ctx, want);
 	uint64_t target = stat.balloon - qr_min(granted, stat.balloon);
 	return granted != 0 &&
-	    qr_frame_balloon(reclaim->frames, target) < stat.balloon;
+	       qr_frame_balloon(reclaim->frames, target) < stat.balloon;
 }
 
 /* 0: progress was made, by this thread or another. */
 static int
 reclaim_direct(struct qr_reclaim *reclaim, size_t want)
 {
-	uint32_t evicted = atomic_load(&reclaim->evicted);
+	uint64_t freed = atomic_load(&reclaim->freed);
 	/* Relaxed: statistics. */
 	atomic_fetch_add_explicit(&reclaim->direct, 1, memory_order_relaxed);
 	if (qr_reclaim_pages(reclaim, direct_batch(reclaim, want)) != 0 ||
 	    reclaim_last_resort(reclaim) != 0)
 		return 0;
-	return reclaim_wait(reclaim, evicted) ? 0 : -QR_ENOMEM;
+	return reclaim_wait(reclaim, freed) ? 0 : -QR_ENOMEM;
 }
 
 /* --- background reclaim --- */

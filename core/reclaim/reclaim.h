@@ -26,6 +26,7 @@ struct qr_reclaim {
 	_Atomic(uint32_t) woken;    /* (a) 1: wake_reclaim called, no balance
 				       since */
 	/* (a) events since the start */
+	_Atomic(uint64_t) freed;      /* frames that evictions freed */
 	_Atomic(uint64_t) direct;     /* times somebody had to reclaim */
 	_Atomic(uint64_t) background; /* rounds in the background */
 };
