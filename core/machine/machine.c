@@ -194,8 +194,7 @@ machine_start(struct qr_machine *machine,
 	    machine->slabs, machine->swap, config);
 	if (error != 0)
 		goto undo_swap;
-	error = qr_reclaim_init(&machine->reclaim, machine->frames,
-	    machine->slabs, machine->swap, &machine->spaces, config);
+	error = qr_reclaim_init(&machine->reclaim, &machine->spaces, config);
 	if (error != 0)
 		goto undo_spaces;
 	return 0;

@@ -389,27 +389,25 @@ static const struct qr_space_ops space_ops = {
 /* --- init, fini, check --- */
 
 int
-qr_reclaim_init(struct qr_reclaim *reclaim, struct qr_frames *frames,
-    struct qr_slabs *slabs, struct qr_swap *swap, struct qr_spaces *spaces,
+qr_reclaim_init(struct qr_reclaim *reclaim, struct qr_spaces *spaces,
     const struct qr_machine_config *config)
 {
 	const struct qr_policy *policy = qr_policy_find(config->policy);
 	if (policy == NULL)
 		return -QR_EINVAL;
-	const struct qr_port *port = qr_frame_port(frames);
 	*reclaim = (struct qr_reclaim){
-		.port = port,
-		.frames = frames,
-		.slabs = slabs,
-		.swap = swap,
+		.port = spaces->port,
+		.frames = spaces->frames,
+		.slabs = spaces->slabs,
+		.swap = spaces->swap,
 		.spaces = spaces,
 		.age_softly = config->age_softly &&
-			      (port->flags & QR_PORT_HARDWARE_AD) == 0,
+			      (spaces->port->flags & QR_PORT_HARDWARE_AD) == 0,
 	};
-	qr_lru_init(&reclaim->lru, policy, frames);
+	qr_lru_init(&reclaim->lru, policy, spaces->frames);
 	reclaim->lru.test_young = lru_test_young;
 	reclaim->lru.ctx = reclaim;
-	qr_frame_set_ops(frames, &frame_ops, reclaim);
+	qr_frame_set_ops(spaces->frames, &frame_ops, reclaim);
 	qr_spaces_set_ops(spaces, &space_ops, reclaim);
 	reclaim->signature = QR_RECLAIM_SIGNATURE;
 	return 0;

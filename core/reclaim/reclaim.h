@@ -31,9 +31,9 @@ struct qr_reclaim {
 	_Atomic(uint64_t) background; /* rounds in the background */
 };
 
-/* Registers itself with frames and spaces. -QR_EINVAL: no such policy. */
+/* Registers itself with spaces and the frames below them. -QR_EINVAL: no
+ * such policy. */
 QR_MUST_CHECK int qr_reclaim_init(struct qr_reclaim *reclaim,
-    struct qr_frames *frames, struct qr_slabs *slabs, struct qr_swap *swap,
     struct qr_spaces *spaces, const struct qr_machine_config *config);
 void qr_reclaim_fini(struct qr_reclaim *reclaim);
 
