@@ -118,7 +118,7 @@ toy_expand(void *work, const void *in, size_t length, void *data)
 	struct toy_head head;
 	void (*hook)(void) = toy_hook;
 	(void)work;
-	toy_hook = NULL;
+	toy_hook = 0; /* NULL is no function for clang */
 	if (hook != NULL)
 		hook();
 	memcpy(&head, in, sizeof(head));

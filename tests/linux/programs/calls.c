@@ -4,7 +4,6 @@
  * what they give on warm memory. Each case fills buffers, squeezes them out,
  * makes the call once, and compares.
  */
-#define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,6 @@
  * on any: random mmap, munmap, mprotect, mremap and madvise on a window of
  * pages, beside a model of what each page holds.
  */
-#define _GNU_SOURCE
 #include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
