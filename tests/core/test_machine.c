@@ -434,6 +434,7 @@ test_failing_device(void **state)
 	run_make(&run, &sim_config, &config);
 	struct sim *sim = run.bed.sim;
 	run.may_fail = true;
+	sim_disk_resize(sim, 1 << 15);
 	sim_fail_every(sim, SIM_SWAP_WRITE, 7, -QR_EIO);
 	sim_fail_every(sim, SIM_SWAP_READ, 5, -QR_EIO);
 	sim_fail_every(sim, SIM_MMU_MAP, 9, -QR_EAGAIN);
@@ -447,7 +448,9 @@ test_failing_device(void **state)
 	qr_machine_stat(run.bed.machine, &stat);
 	assert_true(stat.swap_io_errors > 10);
 	assert_true(run.refused > 0);
+	/* A device that was full is asked again once it has grown. */
 	sim_disk_set_room(sim, UINT64_MAX);
+	sim_disk_resize(sim, 1 << 16);
 	run_verify(&run);
 	run_end(&run);
 }
