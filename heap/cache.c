@@ -176,6 +176,25 @@ qr_heap_overflow(struct qr_heap_thread *thread, unsigned size_class)
 
 /* --- getting --- */
 
+/* A new span, smaller than was due if there are no more pages together. */
+static struct qr_span *
+span_new(struct qr_heap_thread *thread, unsigned size_class)
+{
+	unsigned least = qr_span_order_min(size_class);
+	unsigned order = thread->order[size_class];
+	if (order < least)
+		order = least;
+	/* The next is larger: demand has shown itself. */
+	if (order < qr_span_order_max(size_class))
+		thread->order[size_class] = (uint8_t)(order + 1);
+	struct qr_span *span;
+	do {
+		span = qr_span_create(thread->heap, size_class, order,
+		    thread->number);
+	} while (span == NULL && order-- > least);
+	return span;
+}
+
 /* A span of this thread with room, first on its list. NULL: no memory. */
 static struct qr_span *
 span_with_room(struct qr_heap_thread *thread, unsigned size_class)
@@ -186,17 +205,10 @@ span_with_room(struct qr_heap_thread *thread, unsigned size_class)
 		return qr_span_of_ref(heap, lists[QR_SPAN_PARTIAL]);
 
 	struct qr_span *span = qr_heap_adopt(thread, size_class);
-	if (span == NULL) {
-		unsigned order = thread->order[size_class];
-		if (order < qr_span_order_min(size_class))
-			order = qr_span_order_min(size_class);
-		span = qr_span_create(heap, size_class, order, thread->number);
-		if (span == NULL)
-			return NULL;
-		/* The next is larger: demand has shown itself. */
-		thread->order[size_class] =
-		    (uint8_t)qr_min(order + 1, qr_span_order_max(size_class));
-	}
+	if (span == NULL)
+		span = span_new(thread, size_class);
+	if (span == NULL)
+		return NULL;
 	qr_span_list_insert(heap, lists, span);
 	return span;
 }

@@ -181,7 +181,8 @@ qr_heap_dump(void (*print)(void *ctx, const char *line), void *ctx)
 struct check {
 	struct qr_heap *heap;
 	bool quiet;
-	size_t held;
+	size_t held;                     /* pages of all runs */
+	uint64_t pages[QR_HEAP_REGIONS]; /* the same by region, and free ones */
 };
 
 static void
@@ -227,6 +228,7 @@ check_visit(void *ctx, const struct qr_heap_place *place, uint64_t pages)
 	struct check *check = ctx;
 	const struct qr_heap_region *region = place->region;
 	check->held += pages;
+	check->pages[region->index] += pages;
 	for (uint64_t i = 0; i < pages; i++)
 		QR_ASSERT(!qr_buddy_is_free(&region->buddy, place->page + i,
 			      NULL),
@@ -248,6 +250,7 @@ check_region(struct check *check, const struct qr_heap_region *region,
     size_t *dirty)
 {
 	qr_check_buddy(&region->buddy);
+	check->pages[region->index] = region->buddy.free_units;
 	uint64_t page = 0;
 	uint64_t count;
 	while (qr_heap_dirty_next(region, page, region->used_pages, &page,
@@ -274,6 +277,11 @@ check_runs(struct check *check)
 	qr_heap_walk(heap, check_visit, check);
 	/* Relaxed: changed under the lock that is held. */
 	size_t held = atomic_load_explicit(&heap->held, memory_order_relaxed);
+	for (unsigned i = 0; i < regions; i++)
+		QR_ASSERT(check->pages[i] == heap->region[i]->pages,
+		    "heap.5: %llu pages of %llu are free or in a run",
+		    (unsigned long long)check->pages[i],
+		    (unsigned long long)heap->region[i]->pages);
 	QR_ASSERT(held == check->held, "heap.7: %zu held, runs of %zu", held,
 	    check->held);
 	held = atomic_load_explicit(&heap->dirty, memory_order_relaxed);
@@ -322,7 +330,7 @@ void
 qr_check_heap(bool quiet)
 {
 	struct qr_heap *heap = &qr_heap_process;
-	struct check check = { heap, quiet, 0 };
+	struct check check = { .heap = heap, .quiet = quiet };
 	qr_heap_lock(heap, QR_HEAP_LOCK_THREADS);
 	qr_heap_lock(heap, QR_HEAP_LOCK_PURGE);
 	qr_heap_lock(heap, QR_HEAP_LOCK_DETACHED);

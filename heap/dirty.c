@@ -6,7 +6,7 @@
  * owner of the pages in question, whose bits nobody else changes though they
  * share words with others': hence relaxed atomics, and no more than that.
  */
-#include "heap_impl.h"
+#include "calls_impl.h"
 
 #define DIRTY_SHIFT 6u
 #define DIRTY_MASK  63u

@@ -67,8 +67,8 @@
  * [heap.4] All words of a span carry its owner, class and unit. The owner
  *          changes under the lock of detached spans, from and to DETACHED,
  *          and a thread's own number is given and taken by that thread alone.
- * [heap.5] A page is free in the buddy or belongs to one run; words of free
- *          pages are 0.
+ * [heap.5] A page is free in the buddy or belongs to one run, but for what a
+ *          purge has out; words of free pages are 0.
  * [heap.6] A dirty bit is set only for a free page, or by calloc for a moment
  *          for its own; a free page without one reads as zero.
  * [heap.7] held is the sum of all runs, dirty that of all dirty bits.
@@ -105,8 +105,8 @@
  * start under a limit of address space. Locks instead of messages for foreign
  * frees: the owner would pay too.
  *
- * 10. Reading: heap_impl.h, fast_impl.h, cache.c, span.c, run.c, remote.c,
- * then the rest in any order.
+ * 10. Reading: heap_impl.h, calls_impl.h, fast_impl.h, cache.c, span.c, run.c,
+ * remote.c, then the rest in any order.
  */
 #include "heap.h"
 

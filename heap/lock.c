@@ -18,7 +18,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "heap_impl.h"
+#include "calls_impl.h"
 
 #define LOCK_FREE   0u
 #define LOCK_WAITED ((uint32_t)1 << 31)

@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "heap_impl.h"
+#include "calls_impl.h"
 
 /* Of a limited address space one reservation takes at most this part. */
 #define OS_SPACE_PART 4u

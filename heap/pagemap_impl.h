@@ -5,7 +5,7 @@
 #ifndef QR_HEAP_PAGEMAP_IMPL_H
 #define QR_HEAP_PAGEMAP_IMPL_H
 
-#include "heap_impl.h"
+#include "calls_impl.h"
 
 static inline uint32_t
 qr_tag_span(uint32_t owner, unsigned size_class)

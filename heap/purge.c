@@ -13,7 +13,7 @@
  * ones that are needed last. A piece is taken from the buddy, given back with
  * no lock that malloc needs, and returned clean.
  */
-#include "heap_impl.h"
+#include "calls_impl.h"
 
 #define PURGE_KEEP_MIN ((size_t)(4 << 20) >> QR_PAGE_SHIFT) /* pages */
 #define PURGE_TICK_NS  ((uint64_t)500 * 1000 * 1000)

@@ -16,7 +16,7 @@
  */
 #include <string.h>
 
-#include "heap_impl.h"
+#include "calls_impl.h"
 
 /* Size of the first try, and of the least that is tried unless less is
  * needed: at 64 GiB nearly every program has one region. Bytes. */

@@ -162,6 +162,28 @@ test_every_class(void **state)
 	}
 }
 
+/* The headers of spans that are gone serve the next ones. */
+static void
+test_headers_reused(void **state)
+{
+	(void)state;
+	struct qr_heap_stats before;
+	struct qr_heap_stats after;
+	static void *block[1000];
+	for (unsigned round = 0; round < 300; round++) {
+		if (round == 10)
+			qr_heap_stats(&before);
+		for (unsigned i = 0; i < 1000; i++)
+			block[i] = qr_heap_malloc(4000);
+		for (unsigned i = 0; i < 1000; i++)
+			qr_heap_free(block[i]);
+		qr_heap_trim(0);
+	}
+	qr_heap_stats(&after);
+	assert_int_equal(after.metadata_bytes, before.metadata_bytes);
+	assert_int_equal(after.reserved_bytes, before.reserved_bytes);
+}
+
 static void
 test_threads(void **state)
 {
@@ -210,6 +232,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_thread),
 		cmocka_unit_test(test_every_class),
+		cmocka_unit_test(test_headers_reused),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_nothing_left),
 	};

@@ -188,12 +188,44 @@ test_all_from(void **state)
 	}
 }
 
+/* With no memory to be had, what the thread itself has cached is found. */
+static void
+last_resort(void *ctx)
+{
+	(void)ctx;
+	enum { COUNT = 200 };
+	static void *recent[COUNT];
+	void *block;
+	size_t count = 0;
+	source_install((size_t)4 << 20);
+	must(qr_heap_malloc(64) != NULL, 4);
+	source.fail_first = 1;
+	source.fail_last = UINT64_MAX;
+	while ((block = qr_heap_malloc(64)) != NULL)
+		recent[count++ % COUNT] = block;
+	must(count > 10 * COUNT, 5);
+	must(qr_heap_malloc(100) == NULL, 6);
+	/* Fewer than a list may hold, and all of the last span's. */
+	for (size_t i = 0; i < COUNT; i++)
+		qr_heap_free(recent[i]);
+	must(qr_heap_malloc(100) != NULL, 7);
+	qr_check_heap(true);
+}
+
+static void
+test_last_resort(void **state)
+{
+	(void)state;
+	assert_int_equal(bed_in_child(last_resort, NULL), 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_call),
 		cmocka_unit_test(test_all_from),
+		cmocka_unit_test(test_last_resort),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * heap/calls_impl.h: what the files of the heap offer each other, file by
+ * file. Errors are negative QR_E*.
+ */
+#ifndef QR_HEAP_CALLS_IMPL_H
+#define QR_HEAP_CALLS_IMPL_H
+
+#include "heap_impl.h"
+
+/* --- fast_impl.h: the slow ways, in heap.c --- */
+
+void *qr_heap_malloc_slow(size_t size);
+void qr_heap_free_slow(void *block);
+
+/* --- pagemap_impl.h has the inlines; pagemap.c --- */
+
+struct qr_heap_place {
+	struct qr_heap_region *region;
+	uint64_t page;
+	struct qr_heap_word *word;
+};
+
+/* Where an address lies. False: in no region, or where no run ever was. */
+bool qr_heap_place_of(struct qr_heap *heap, const void *address,
+    struct qr_heap_place *place);
+
+/* Says what this pointer is, which is no block, and ends the program. */
+QR_NORETURN void qr_heap_report_foreign(const char *call, const void *pointer);
+
+/* --- run.c: page runs --- */
+
+struct qr_heap_run {
+	struct qr_heap_region *region;
+	uint64_t page;
+	uint64_t pages;
+	bool fresh; /* all its pages are zero */
+};
+
+/* Reserves the first region. -QR_ENOMEM. */
+QR_MUST_CHECK int qr_heap_run_init(struct qr_heap *heap);
+
+/*
+ * pages pages, aligned to 1 << align_order of them; region may be added. Runs
+ * lock held. If keep_dirty, the pages' dirty bits stay for qr_heap_run_zero.
+ */
+QR_MUST_CHECK int qr_heap_run_alloc(struct qr_heap *heap, uint64_t pages,
+    unsigned align_order, bool keep_dirty, struct qr_heap_run *run);
+
+/* Gives pages back; the first dirty_pages of them have been written to, the
+ * rest only if the run was not fresh. Runs lock held. */
+void qr_heap_run_free(struct qr_heap *heap, const struct qr_heap_run *run,
+    uint64_t dirty_pages);
+
+/* Takes the pages right behind the run. -QR_EBUSY: not all are free. Runs
+ * lock held. */
+QR_MUST_CHECK int qr_heap_run_extend(struct qr_heap *heap,
+    struct qr_heap_run *run, uint64_t more);
+
+/* Writes zeros to the dirty pages of a run that was allocated with
+ * keep_dirty. Runs lock not held. */
+void qr_heap_run_zero(struct qr_heap *heap, const struct qr_heap_run *run);
+
+static inline char *
+qr_heap_page_address(const struct qr_heap_region *region, uint64_t page)
+{
+	/* Relaxed: constant once the region is known. */
+	uintptr_t base =
+	    atomic_load_explicit(&region->window->base, memory_order_relaxed);
+	return (char *)base + (page << QR_PAGE_SHIFT);
+}
+
+/* --- dirty.c: the dirty bits of a region, runs lock held --- */
+
+uint64_t qr_heap_dirty_count(const struct qr_heap_region *region, uint64_t page,
+    uint64_t pages);
+void qr_heap_dirty_set(struct qr_heap_region *region, uint64_t page,
+    uint64_t pages, bool dirty);
+
+/* The longest range of dirty pages that begins at the first dirty page of
+ * [page, end). False: none is dirty. Also without the lock, by the owner of
+ * the range. */
+bool qr_heap_dirty_next(const struct qr_heap_region *region, uint64_t page,
+    uint64_t end, uint64_t *first, uint64_t *count);
+
+/* The last dirty page below end. False: there is none. */
+bool qr_heap_dirty_last(const struct qr_heap_region *region, uint64_t end,
+    uint64_t *page);
+
+/* --- span.c --- */
+
+struct qr_span *qr_span_of_ref(const struct qr_heap *heap, qr_span_ref_t ref);
+qr_span_ref_t qr_span_ref_of(const struct qr_heap *heap,
+    const struct qr_span *span);
+struct qr_span *qr_span_of_word(const struct qr_heap_place *place);
+char *qr_span_start(const struct qr_heap *heap, const struct qr_span *span);
+
+/* Pages of the spans of a class: the least and the most, log2. */
+unsigned qr_span_order_min(unsigned size_class);
+unsigned qr_span_order_max(unsigned size_class);
+
+/* A span of 1 << order pages with no block cut, on no list, its pages marked
+ * as owner's. NULL: no memory. */
+struct qr_span *qr_span_create(struct qr_heap *heap, unsigned size_class,
+    unsigned order, uint32_t owner);
+
+/* The span has all its blocks and is on no list. */
+void qr_span_destroy(struct qr_heap *heap, struct qr_span *span);
+
+/* Links up to limit blocks of the span in order of address and puts them
+ * before *chain. Returns how many. */
+unsigned qr_span_take(struct qr_heap *heap, struct qr_span *span,
+    unsigned limit, void **chain);
+
+/* Puts a block back. Reports a block that is free already. */
+void qr_span_put(struct qr_heap *heap, struct qr_span *span, void *block);
+
+/* Makes the counts agree with the free map, after its owner was lost. */
+void qr_span_recount(struct qr_span *span);
+
+bool qr_span_is_full(const struct qr_span *span);
+bool qr_span_is_empty(const struct qr_span *span);
+
+/* Changes the owner in the header and in the pages' words. */
+void qr_span_set_owner(struct qr_heap *heap, struct qr_span *span,
+    uint32_t owner);
+
+/* lists[QR_SPAN_LISTS]: puts the span first on the one that it belongs to,
+ * takes it off the one it is on. */
+void qr_span_list_insert(struct qr_heap *heap, qr_span_ref_t *lists,
+    struct qr_span *span);
+void qr_span_list_remove(struct qr_heap *heap, qr_span_ref_t *lists,
+    struct qr_span *span);
+
+/* --- detached.c: spans without an owner --- */
+
+/* Takes over a span of the class that has room. NULL: there is none. */
+struct qr_span *qr_heap_adopt(struct qr_heap_thread *thread,
+    unsigned size_class);
+
+/* Leaves a span that is on no list to whoever needs it. */
+void qr_heap_detach(struct qr_heap *heap, struct qr_span *span);
+
+/* The same, with that lock held, for a span that may have no block in use. */
+void qr_heap_detach_locked(struct qr_heap *heap, struct qr_span *span);
+
+/* Detaches all spans whose owner is parked, with the blocks that their free
+ * maps say are free. Locks of detached spans and of runs held. */
+void qr_heap_recover(struct qr_heap *heap);
+
+/* Frees a block whose span was detached when this thread looked. False: it
+ * has an owner again; nothing was done. */
+bool qr_heap_free_detached(struct qr_heap *heap, void *block);
+
+/* --- thread.c --- */
+
+/* Looks at the first window again. */
+void qr_heap_thread_see_window(struct qr_heap_thread *thread);
+
+/* This thread's cache, made if need be; NULL: it can not have one. */
+struct qr_heap_thread *qr_heap_thread_get(struct qr_heap *heap);
+
+/* Starts the heap once. -QR_ENOMEM. */
+QR_MUST_CHECK int qr_heap_start(struct qr_heap *heap);
+
+/* Thread with this number. */
+struct qr_heap_thread *qr_heap_thread_of(struct qr_heap *heap, uint32_t number);
+
+/* Gives all that the thread has cached back to where it belongs, and spans
+ * that are empty then. */
+void qr_heap_thread_flush(struct qr_heap_thread *thread);
+
+/* Forgets the cache of a thread that a fork left behind and parks it; then
+ * qr_heap_recover gives its spans to others. Threads lock held. */
+void qr_heap_thread_bury(struct qr_heap_thread *thread);
+
+/* A block for a thread that can not have a cache. NULL: no memory. */
+void *qr_heap_shared_alloc(struct qr_heap *heap, unsigned size_class);
+
+/* --- cache.c: a thread's lists --- */
+
+/* A block of the class, when its list is empty. NULL: no memory. */
+void *qr_heap_refill(struct qr_heap_thread *thread, unsigned size_class);
+
+/* The list has more than its cap: it grows or gives the older half away. */
+void qr_heap_overflow(struct qr_heap_thread *thread, unsigned size_class);
+
+/* Empties one list. */
+void qr_heap_list_flush(struct qr_heap_thread *thread, unsigned size_class);
+
+/* Puts a block of a span that the thread owns into the span. */
+void qr_heap_put_own(struct qr_heap_thread *thread, struct qr_span *span,
+    void *block);
+
+/* --- remote.c: frees of other threads' blocks --- */
+
+/* tag: the block's, which is not this thread's. */
+void qr_heap_free_remote(struct qr_heap_thread *thread, void *block,
+    uint32_t tag);
+
+/* Sends all parcels. */
+void qr_heap_send_all(struct qr_heap_thread *thread);
+
+/* Looks at up to limit blocks that others sent. Those of the wanted class go
+ * to its list while there is room, all others to their spans.
+ * QR_SIZE_CLASSES: none is wanted. */
+void qr_heap_receive(struct qr_heap_thread *thread, unsigned limit,
+    unsigned wanted);
+
+/* Brings a chain of blocks to wherever they belong by now. */
+void qr_heap_settle(struct qr_heap *heap, void *chain);
+
+/* --- large.c --- */
+
+void *qr_heap_large_alloc(struct qr_heap *heap, size_t size,
+    unsigned align_order, bool zero);
+void qr_heap_large_free(struct qr_heap *heap,
+    const struct qr_heap_place *place);
+
+/* Grows or shrinks where it is. False: it can not. */
+bool qr_heap_large_resize(struct qr_heap *heap,
+    const struct qr_heap_place *place, size_t size);
+
+/* --- purge.c --- */
+
+/* Called after runs were freed, with no lock held: purges what is due. */
+void qr_heap_purge_due(struct qr_heap *heap);
+
+/* Gives dirty pages back until keep are left. */
+void qr_heap_purge_to(struct qr_heap *heap, size_t keep);
+
+/* --- check.c --- */
+
+/* Calls visit for the first page of each run in use. Runs lock held. */
+void qr_heap_walk(struct qr_heap *heap,
+    void (*visit)(void *ctx, const struct qr_heap_place *place, uint64_t pages),
+    void *ctx);
+
+/* --- fork.c --- */
+
+void qr_heap_fork_init(void);
+
+/* --- os.c: the operating system --- */
+
+uint64_t qr_heap_clock(void); /* ns, monotonic, of a few ms resolution */
+
+/* Puts asynchronous cancellation of this thread off, and back as it was. A
+ * restore that finds the thread cancelled does not return. */
+int qr_heap_cancel_defer(void);
+void qr_heap_cancel_restore(int type);
+
+#endif
