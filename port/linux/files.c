@@ -61,7 +61,7 @@ open_own_files(void)
 }
 
 /* Stores Quire's numbers, and returns how many. */
-#define OWN_FDS 5u
+#define OWN_FDS 6u
 
 static void
 own_fds(int fds[OWN_FDS])
@@ -71,6 +71,7 @@ own_fds(int fds[OWN_FDS])
 	fds[2] = qr_linux.status_fd;
 	fds[3] = atomic_load(&qr_linux.swap_fd);
 	fds[4] = ledger_fd();
+	fds[5] = qr_linux.stat_fd;
 }
 
 int
@@ -111,6 +112,8 @@ pager_move_fd(int fd)
 		qr_linux.mem_fd = to;
 	else if (fd == qr_linux.status_fd)
 		qr_linux.status_fd = to;
+	else if (fd == qr_linux.stat_fd)
+		qr_linux.stat_fd = to;
 	else if (fd != ledger_fd())
 		atomic_store(&qr_linux.swap_fd, to);
 	if (fd != ledger_fd()) {

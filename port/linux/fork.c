@@ -33,6 +33,7 @@
 #include "linux.h"
 #include "pager.h"
 #include "report.h"
+#include "stat_page.h"
 #include "sys.h"
 
 /* What prepare leaves for parent and child; one thread forks at a time. */
@@ -180,6 +181,7 @@ pager_fork_child(struct qr_thread *thread)
 	report_forked();
 	struct qr_machine_stat stat;
 	credit_measure();
+	stat_page_open();
 	qr_machine_stat(qr_linux.machine, &stat);
 	pager_leave(thread);
 	if (stat.frames_user > HELPER_FROM_PAGES)

@@ -13,6 +13,7 @@
 #include "linux.h"
 #include "outsiders.h"
 #include "pager.h"
+#include "stat_page.h"
 #include "sys.h"
 
 /* Set in the slot's `asked` to wake the helper for work at home. */
@@ -84,6 +85,7 @@ helper_round(unsigned turn)
 	struct qr_machine_stat stat;
 	qr_machine_stat(qr_linux.machine, &stat);
 	pager_leave(helper.thread);
+	stat_page_update(false);
 	outsiders_look();
 	bool plenty = ledger_free_pages() + stat.frames_free >
 		      ledger_get()->budget_pages / 4;

@@ -33,6 +33,7 @@ struct qr_linux {
 	int uffd;                     /* registers every managed area */
 	int mem_fd;                   /* /proc/self/mem, -1: not to be had */
 	int status_fd;                /* /proc/self/status */
+	int stat_fd;                  /* statistics page, -1: none */
 	_Atomic(int) swap_fd;         /* -1: no swap file */
 	_Atomic(uint64_t) swap_pages; /* its size now, pages */
 

@@ -18,6 +18,7 @@
 #include "linux.h"
 #include "print.h"
 #include "report.h"
+#include "stat_page.h"
 #include "sys.h"
 
 /* Room for any text composed here. */
@@ -400,6 +401,7 @@ report_summary(int status)
 	if (atomic_exchange(&report.done, 1) != 0)
 		return;
 	report_add(1);
+	stat_page_update(true);
 	if ((uint64_t)qr_sys0(SYS_getpid) != qr_linux.config.root_pid)
 		return;
 	char text[REPORT_TEXT_MAX];

@@ -26,6 +26,7 @@
 #include "pager.h"
 #include "print.h"
 #include "report.h"
+#include "stat_page.h"
 #include "sys.h"
 
 /* Anonymous mappings smaller than this, made before the start, stay
@@ -251,6 +252,7 @@ start_run(void *arg)
 	if (failed != 0)
 		start_fail("the tree's budget is used up", failed);
 	check_floor();
+	stat_page_open();
 	state->brk_start = (uintptr_t)qr_sys1(SYS_brk, 0L);
 	state->brk_end = state->brk_start;
 	failed = adopt_mappings();
@@ -320,6 +322,7 @@ start_constructor(int argc, char **argv, char **environment)
 	if (failed != 0)
 		start_fail("QUIRE_RUN is not of this version", failed);
 	qr_linux.uffd = qr_linux.mem_fd = qr_linux.status_fd = -1;
+	qr_linux.stat_fd = -1;
 	qr_linux.swap_fd = -1;
 	struct qr_thread *thread = qr_thread_alloc();
 	if (thread == NULL)

@@ -47,6 +47,7 @@ bed_open(uint64_t budget_bytes, uint64_t swap_bytes)
 	qr_linux.config.budget_bytes = budget_bytes;
 	qr_linux.config.swap_bytes_max = swap_bytes;
 	qr_linux.uffd = qr_linux.mem_fd = qr_linux.status_fd = -1;
+	qr_linux.stat_fd = -1;
 	qr_linux.swap_fd = -1;
 	qr_linux.port.ops = &linux_port_ops;
 	qr_linux.port.ctx = &qr_linux;
