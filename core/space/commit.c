@@ -30,6 +30,25 @@ commit_guess_max(const struct qr_spaces *spaces)
 }
 
 int
+qr_space_may_map(const struct qr_space *space, uint64_t size_bytes,
+    unsigned prot, unsigned flags)
+{
+	const struct qr_spaces *spaces = space->spaces;
+	uint64_t pages = size_bytes >> QR_PAGE_SHIFT;
+	if (!qr_commit_counts(spaces, prot, flags))
+		return 0;
+	/* Relaxed: other spaces' charges may come between, as ever. */
+	uint64_t charged =
+	    atomic_load_explicit(&spaces->commit_pages, memory_order_relaxed);
+	bool fits = true;
+	if (spaces->overcommit == QR_OVERCOMMIT_GUESS)
+		fits = pages <= commit_guess_max(spaces);
+	else if (spaces->overcommit == QR_OVERCOMMIT_NEVER)
+		fits = charged + pages <= spaces->commit_pages_max;
+	return fits ? 0 : -QR_ENOMEM;
+}
+
+int
 qr_commit_charge(struct qr_spaces *spaces, uint64_t pages)
 {
 	if (spaces->overcommit == QR_OVERCOMMIT_GUESS &&

@@ -162,6 +162,11 @@ struct qr_map_request {
 QR_MUST_CHECK int qr_space_map(struct qr_space *space,
     const struct qr_map_request *request, qr_vaddr_t *address);
 
+/* (locked) -QR_ENOMEM: an area of that size would pass the commit limit, so
+ * the host need not be asked. */
+QR_MUST_CHECK int qr_space_may_map(const struct qr_space *space,
+    uint64_t size_bytes, unsigned prot, unsigned flags);
+
 /* For the four below: what the port's host has done with the pages already.
  * Without it the core calls the port's mmu_drop and mmu_protect. */
 #define QR_HOST_DONE 0x1u

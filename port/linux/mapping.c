@@ -41,6 +41,13 @@ page_up(uintptr_t n)
 	return (n + QR_PAGE_SIZE - 1) & ~(QR_PAGE_SIZE - 1);
 }
 
+/* What the core takes of mmap's rights. */
+static unsigned
+core_prot(long prot)
+{
+	return (unsigned)prot & (QR_PROT_READ | QR_PROT_WRITE | QR_PROT_EXEC);
+}
+
 /* Whether [start, start + size) can be a range of pages at all. */
 static bool
 range_is_sane(uintptr_t start, size_t size)
@@ -94,8 +101,7 @@ manage(uintptr_t start, size_t size, int prot, unsigned flags)
 	struct qr_map_request request = {
 		.address = start,
 		.size_bytes = size,
-		.prot = (unsigned)prot &
-			(QR_PROT_READ | QR_PROT_WRITE | QR_PROT_EXEC),
+		.prot = core_prot(prot),
 		.flags = flags | QR_MAP_NOREPLACE,
 	};
 	qr_vaddr_t address;
@@ -162,8 +168,13 @@ call_mmap(const long a[6])
 		host_flags &= ~(long)(MAP_POPULATE | MAP_LOCKED);
 
 	qr_space_lock(qr_linux.space);
-	long result =
-	    qr_sys6(SYS_mmap, a[0], a[1], a[2], host_flags, a[4], a[5]);
+	long result = 0;
+	if (managed)
+		result = qr_space_may_map(qr_linux.space, size, core_prot(prot),
+		    mmap_core_flags(flags));
+	if (result == 0)
+		result =
+		    qr_sys6(SYS_mmap, a[0], a[1], a[2], host_flags, a[4], a[5]);
 	if (qr_sys_failed(result))
 		goto out;
 	if (fixed)
@@ -195,7 +206,21 @@ call_munmap(const long a[6])
 
 /* --- mprotect --- */
 
+/* The host has given the managed pieces rights that the core refuses to
+ * promise memory for: they get back those that they had. */
 static void
+protect_undo(uintptr_t start, uintptr_t end)
+{
+	struct qr_area_info piece;
+	while (managed_next(&start, end, &piece)) {
+		if (qr_sys3(SYS_mprotect, piece.start, piece.end - piece.start,
+			piece.prot) != 0)
+			linux_die("a mapping's rights can't be restored", 137);
+	}
+}
+
+/* 0, or -ENOMEM: the core could not follow from some piece on. */
+static int
 protect_managed(uintptr_t start, uintptr_t end, unsigned prot, bool host_done)
 {
 	struct qr_area_info piece;
@@ -204,11 +229,13 @@ protect_managed(uintptr_t start, uintptr_t end, unsigned prot, bool host_done)
 		if (!host_done &&
 		    qr_sys3(SYS_mprotect, piece.start, size, prot) != 0)
 			continue;
-		int failed = qr_space_protect(qr_linux.space, piece.start, size,
-		    prot, QR_HOST_DONE);
-		if (failed != 0)
-			linux_die("no memory left to record a protection", 137);
+		if (qr_space_protect(qr_linux.space, piece.start, size, prot,
+			QR_HOST_DONE) == 0)
+			continue;
+		protect_undo(piece.start, host_done ? end : piece.end);
+		return -ENOMEM;
 	}
+	return 0;
 }
 
 /*
@@ -221,14 +248,13 @@ call_mprotect(long number, const long a[6])
 {
 	uintptr_t start = (uintptr_t)a[0];
 	size_t size = page_up((size_t)a[1]);
-	unsigned prot =
-	    (unsigned)a[2] & (QR_PROT_READ | QR_PROT_WRITE | QR_PROT_EXEC);
+	unsigned prot = core_prot(a[2]);
 	qr_space_lock(qr_linux.space);
 	long result = host_call(number, a);
-	if (result == 0)
-		protect_managed(start, start + size, prot, true);
-	else if (result == -ENOMEM && range_is_sane(start, size))
-		protect_managed(start, start + size, prot, false);
+	bool hole = result == -ENOMEM && range_is_sane(start, size);
+	if ((result == 0 || hole) &&
+	    protect_managed(start, start + size, prot, !hole) != 0)
+		result = -ENOMEM;
 	qr_space_unlock(qr_linux.space);
 	return result;
 }
@@ -367,8 +393,13 @@ call_mremap(const long a[6])
 	qr_space_lock(qr_linux.space);
 	bool managed = range_is_sane(remap.from, remap.from_size) &&
 		       managed_next(&at, remap.from + remap.from_size, &area);
-	long result =
-	    managed ? remap_host(&remap, a) : host_call(SYS_mremap, a);
+	long result = 0;
+	if (managed && remap.to_size > remap.from_size)
+		result = qr_space_may_map(qr_linux.space,
+		    remap.to_size - remap.from_size, area.prot, area.flags);
+	if (result == 0)
+		result =
+		    managed ? remap_host(&remap, a) : host_call(SYS_mremap, a);
 	remap.to = qr_sys_failed(result) ? (uintptr_t)a[4] : (uintptr_t)result;
 	if (qr_sys_failed(result) && fixed &&
 	    range_is_sane(remap.to, remap.to_size))
