@@ -69,8 +69,8 @@ typedef uint32_t qr_span_ref_t;
 #define QR_SPAN_REF_UNIT_BITS 24u
 #define QR_SPAN_UNIT_BYTES    64u
 
-/* Most pages and most blocks of a span: 8-byte blocks in QR_SPAN_TINY_PAGES.
- * A free map of so many bits and the header are so many units. */
+/* Most pages of a span, 256 KiB; most blocks, of 8 bytes in 16 KiB; and most
+ * units of a header, with a free map of so many bits. */
 #define QR_SPAN_PAGES_MAX  64u
 #define QR_SPAN_BLOCKS_MAX 2048u
 #define QR_SPAN_UNITS_MAX  5u

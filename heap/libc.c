@@ -111,7 +111,8 @@ memalign(size_t align, size_t size)
 static size_t
 page_bytes(void)
 {
-	return qr_page_source_os()->grain_bytes;
+	long bytes = sysconf(_SC_PAGESIZE);
+	return bytes > 0 ? (size_t)bytes : QR_PAGE_SIZE;
 }
 
 QR_PUBLIC void *

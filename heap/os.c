@@ -99,7 +99,7 @@ static const struct qr_page_source_ops os_ops = {
 	.release = os_release,
 };
 
-/* Filled at the first call, by whoever comes first, always alike. */
+/* Filled by each call: a limit of address space may have been set since. */
 static struct qr_page_source os_source = { .ops = &os_ops };
 
 const struct qr_page_source *
