@@ -79,13 +79,14 @@ pager_fork_prepare(struct qr_thread *thread)
 {
 	if (qr_linux.space == NULL)
 		return 0;
+	struct ledger_slot *slot;
 	pager_enter(thread);
-	fork_state.slot = NULL;
-	int failed = credit_for_child(&fork_state.slot);
+	int failed = credit_for_child(&slot);
 	pager_leave(thread);
 	if (failed != 0)
 		return failed;
 	fork_lock(thread);
+	fork_state.slot = slot;
 	qr_thread_for_each(wait_outside, thread);
 	if (handler_thread() != NULL)
 		wait_outside(thread, handler_thread());
@@ -94,7 +95,7 @@ pager_fork_prepare(struct qr_thread *thread)
 	if (failed == 0)
 		return 0;
 	let_in();
-	ledger_slot_free(fork_state.slot);
+	ledger_slot_free(slot);
 	return -ENOMEM;
 }
 

@@ -171,8 +171,10 @@ birth_record(struct qr_thread *parent, const struct birth *birth)
 		gate_thread->stack = parent->gate->stack;
 	else
 		gate_thread->stack.ss_flags = SS_DISABLE;
-	qr_thread_begin(child);
+	/* In this order: another thread's fork may come in between, and its
+	 * child undoes what the register holds. */
 	pager_thread_start(child);
+	qr_thread_begin(child);
 	return child;
 }
 
