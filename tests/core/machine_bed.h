@@ -68,24 +68,6 @@ static const struct qr_codec bed_codec = {
 	.expand = bed_expand,
 };
 
-static inline uint64_t
-bed_seed(void)
-{
-	const char *given = getenv("QUIRE_SEED");
-	uint64_t seed = given != NULL ? strtoull(given, NULL, 0) : 1;
-	printf("seed %llu\n", (unsigned long long)seed);
-	return seed;
-}
-
-static inline uint64_t
-bed_random(uint64_t *state)
-{
-	uint64_t x = *state += 0x9e3779b97f4a7c15u;
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-	return x ^ x >> 31;
-}
-
 static inline void
 bed_make(struct bed *bed, const struct sim_config *sim_config,
     const struct qr_machine_config *config)

@@ -6,6 +6,7 @@
  * failing device, a balloon, and with RAM of every size from too little up.
  */
 #include "machine_bed.h"
+#include "random.h"
 
 #define ARENA       ((qr_vaddr_t)0x10000000u)
 #define ARENA_PAGES 160u
@@ -29,7 +30,7 @@ struct model {
 struct run {
 	struct bed bed;
 	struct model *models; /* [SPACES_MAX] */
-	uint64_t seed;
+	struct test_random random;
 	bool may_fail; /* -QR_ENOMEM and -QR_EIO are answers, too */
 	unsigned check_every;
 	uint64_t refused; /* operations that failed so */
@@ -38,7 +39,7 @@ struct run {
 static uint64_t
 draw(struct run *run, uint64_t below)
 {
-	return bed_random(&run->seed) % below;
+	return test_random_below(&run->random, below);
 }
 
 /* Whether the operation was done; if not, it must be allowed to fail. */
@@ -342,7 +343,8 @@ static void
 run_make(struct run *run, const struct sim_config *sim_config,
     const struct qr_machine_config *config)
 {
-	*run = (struct run){ .seed = bed_seed(), .check_every = 100 };
+	*run = (struct run){ .random = test_random_start("machine"),
+		.check_every = 100 };
 	bed_make(&run->bed, sim_config, config);
 	run->models = calloc(SPACES_MAX, sizeof(*run->models));
 	assert_non_null(run->models);
@@ -495,7 +497,7 @@ test_every_size(void **state)
 						     pages * QR_PAGE_SIZE,
 			.swap_pages = 64 };
 		struct qr_machine_config config = { .codec = &bed_codec };
-		struct run run = { .seed = pages,
+		struct run run = { .random = { pages },
 			.may_fail = true,
 			.check_every = 64 };
 		run.bed.sim = sim_create(&sim_config);
@@ -515,7 +517,6 @@ test_every_size(void **state)
 	assert_true(made);
 }
 
-/* The lowest size at which a machine boots, and a page can be used. */
 static void
 test_refuses_bad_config(void **state)
 {
@@ -575,7 +576,7 @@ test_two_machines(void **state)
 	(void)state;
 	run_make(&a, &sim_config, NULL);
 	run_make(&b, &sim_config, &config);
-	b.seed++;
+	b.random.state++;
 	for (unsigned i = 0; i < 20; i++) {
 		run_steps(&a, 100);
 		run_steps(&b, 100);
