@@ -9,6 +9,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -116,9 +117,9 @@ static inline int
 toy_expand(void *work, const void *in, size_t length, void *data)
 {
 	struct toy_head head;
-	void (*hook)(void) = toy_hook;
+	void (*const none)(void) = NULL;
+	void (*hook)(void) = atomic_exchange(&toy_hook, none);
 	(void)work;
-	toy_hook = 0; /* NULL is no function for clang */
 	if (hook != NULL)
 		hook();
 	memcpy(&head, in, sizeof(head));
