@@ -307,9 +307,6 @@ balance_pool(struct qr_reclaim *reclaim)
 size_t
 qr_reclaim_balance(struct qr_reclaim *reclaim)
 {
-	/* Pairs with the exchange in reclaim_low: who finds memory low from
-	 * here on wakes again. */
-	atomic_store(&reclaim->woken, 0);
 	/* Relaxed: statistics. */
 	atomic_fetch_add_explicit(&reclaim->background, 1,
 	    memory_order_relaxed);
@@ -319,6 +316,9 @@ qr_reclaim_balance(struct qr_reclaim *reclaim)
 		freed += qr_slab_shrink_all(reclaim->slabs);
 	if (reclaim->age_softly)
 		qr_reclaim_age(reclaim);
+	/* At the end, as this round's own allocations find memory low, too.
+	 * Who found it low meanwhile and did not wake finds it so again. */
+	atomic_store(&reclaim->woken, 0);
 	return freed;
 }
 
