@@ -40,6 +40,10 @@
 #define ASK_TURNS   10u
 #define ASK_TURN_NS 200000u
 
+/* A fork gives up after so many rounds in a row that made no room; other
+ * threads may fault in what one round sends out. */
+#define FORK_FRUITLESS_MAX 16u
+
 /* The number behind name in /proc/self/status, in pages; its unit is KiB. */
 static uint64_t
 status_pages(const char *text, const char *name)
@@ -185,6 +189,7 @@ int
 credit_for_child(struct ledger_slot **child)
 {
 	struct ledger_slot *slot = ledger_slot_new();
+	unsigned fruitless = 0;
 	if (slot == NULL)
 		return -EAGAIN;
 	for (;;) {
@@ -201,7 +206,9 @@ credit_for_child(struct ledger_slot **child)
 		uint64_t before = stat.frames_user;
 		credit_return((used - have + 1) / 2);
 		qr_machine_stat(qr_linux.machine, &stat);
-		if (stat.frames_user >= before) {
+		if (stat.frames_user < before)
+			fruitless = 0;
+		else if (++fruitless == FORK_FRUITLESS_MAX) {
 			ledger_slot_free(slot);
 			return -ENOMEM;
 		}
