@@ -82,7 +82,7 @@ struct qr_port_ops {
 	/* --- physical memory --- */
 
 	/* Fills regions[0..max) with the RAM map and stores how many regions
-	 * there are in all. Called once, at boot. */
+	 * there are in all. Called at boot only, twice. */
 	int (*ram_map)(void *ctx, struct qr_ram_region *regions, size_t max,
 	    size_t *count);
 
