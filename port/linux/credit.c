@@ -40,6 +40,11 @@
 #define ASK_TURNS   10u
 #define ASK_TURN_NS 200000u
 
+/* A start can't do without: it asks four times in 2 s. */
+#define START_TURNS     400u
+#define START_ASK_TURNS 100u
+#define START_TURN_NS   5000000u
+
 /* A fork gives up after so many rounds in a row that made no room; other
  * threads may fault in what one round sends out. */
 #define FORK_FRUITLESS_MAX 16u
@@ -128,9 +133,11 @@ credit_start(void)
 	uint64_t want = stat.frames_boot + CREDIT_START;
 	struct ledger_slot *own = ledger_own();
 	uint64_t got = ledger_take(own, want);
-	for (unsigned turn = 0; got < want && turn < ASK_TURNS; turn++) {
-		ledger_ask_largest(want - got);
-		linux_port_ops.wait(NULL, &qr_linux.dead, 0, ASK_TURN_NS * 5);
+	for (unsigned turn = 0; got < want && turn < START_TURNS; turn++) {
+		/* Seldom: what is asked for adds up until it is given. */
+		if (turn % START_ASK_TURNS == 0)
+			ledger_ask_largest(want - got);
+		linux_port_ops.wait(NULL, &qr_linux.dead, 0, START_TURN_NS);
 		got += ledger_take(own, want - got);
 	}
 	if (got < want)
