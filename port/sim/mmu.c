@@ -152,9 +152,12 @@ tlb_remember(struct sim_translation *slot, const struct sim_translation *with)
 	atomic_fetch_add(&slot->mm->translations, 1);
 }
 
+/* What a flush takes away from the translations of its range. */
+enum flush { FLUSH_WRITE, FLUSH_ALL };
+
 static void
 tlb_flush_cpu(const struct sim_mm *mm, struct sim_cpu *cpu, uint64_t first,
-    uint64_t end)
+    uint64_t end, enum flush flush)
 {
 	struct sim *sim = mm->sim;
 	unsigned entries = sim->config.tlb_entries;
@@ -166,19 +169,22 @@ tlb_flush_cpu(const struct sim_mm *mm, struct sim_cpu *cpu, uint64_t first,
 		    all ? &cpu->tlb[i] : tlb_slot(mm, cpu, first + i);
 		if (slot->mm != mm || slot->page < first || slot->page >= end)
 			continue;
-		tlb_forget(slot);
+		slot->write = false;
+		if (flush == FLUSH_ALL)
+			tlb_forget(slot);
 		atomic_fetch_add(&sim->dropped, 1);
 	}
 }
 
 static void
-tlb_flush(const struct sim_mm *mm, qr_vaddr_t start, qr_vaddr_t end)
+tlb_flush(const struct sim_mm *mm, qr_vaddr_t start, qr_vaddr_t end,
+    enum flush flush)
 {
 	struct sim *sim = mm->sim;
 	for (unsigned i = 0; i < sim->port.cpu_count; i++) {
 		struct sim_cpu *cpu = &sim->cpus[i];
 		sim_lock(&cpu->lock);
-		tlb_flush_cpu(mm, cpu, page_of(start), page_of(end));
+		tlb_flush_cpu(mm, cpu, page_of(start), page_of(end), flush);
 		sim_unlock(&cpu->lock);
 	}
 	atomic_fetch_add(&sim->flushes, 1);
@@ -505,6 +511,8 @@ sim_mmu_map(void *ctx, void *mm, unsigned cpu, const struct qr_map_run *run)
 	return 0;
 }
 
+/* Only writes must stop. A CPU may read the page again at once, so here it
+ * never forgets how to: mmu_drop can't be left out. */
 int
 sim_mmu_freeze(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end)
 {
@@ -512,7 +520,7 @@ sim_mmu_freeze(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end)
 	range_check_rights(mm, start, end, QR_PROT_READ | QR_PROT_EXEC);
 	if (error != 0)
 		return error;
-	tlb_flush(mm, start, end);
+	tlb_flush(mm, start, end, FLUSH_WRITE);
 	return 0;
 }
 
@@ -531,7 +539,7 @@ sim_mmu_drop(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end)
 	range_check_rights(mm, start, end, QR_PROT_NONE);
 	if (error != 0)
 		return error;
-	tlb_flush(mm, start, end);
+	tlb_flush(mm, start, end, FLUSH_ALL);
 	return 0;
 }
 
@@ -546,7 +554,7 @@ sim_mmu_protect(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end,
 	range_check_rights(mm, start, end, allowed);
 	if (error != 0)
 		return error;
-	tlb_flush(mm, start, end);
+	tlb_flush(mm, start, end, FLUSH_ALL);
 	return 0;
 }
 
