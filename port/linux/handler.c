@@ -92,6 +92,7 @@ handler_start(void)
 		handler = qr_thread_alloc();
 	if (handler == NULL)
 		return -ENOMEM;
+	handler->is_own = true;
 	const long args[5] = {
 		CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
 		    CLONE_THREAD | CLONE_SYSVSEM,

@@ -224,19 +224,24 @@ linux_mmu_protect(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end,
 }
 
 /*
- * Reads the page from outside the page table, since the program may have
- * taken its own right to read it away.
+ * Copies the page from where it is, which takes a tenth of the time of a
+ * read from outside the page table. That is left for pages that the program
+ * may not read itself: by their rights, by a protection key, or because
+ * another thread is just changing or unmapping them. Quire's own threads
+ * have all signals blocked and can't survive a bad address.
  */
 const void *
-linux_mmu_peek(void *ctx, void *mm, unsigned cpu, qr_vaddr_t address,
-    qr_pfn_t frame)
+linux_mmu_peek(void *ctx, void *mm, const struct qr_peek *at)
 {
 	(void)ctx;
 	(void)mm;
-	(void)cpu;
-	(void)frame;
-	unsigned char *page = qr_thread_self()->peek;
-	long n =
-	    qr_sys4(SYS_pread64, qr_linux.mem_fd, page, QR_PAGE_SIZE, address);
+	struct qr_thread *thread = qr_thread_self();
+	unsigned char *page = thread->peek;
+	if (at->present && !thread->is_own &&
+	    qr_copy_try(page, (const void *)(uintptr_t)at->address,
+		QR_PAGE_SIZE) == 0)
+		return page;
+	long n = qr_sys4(SYS_pread64, qr_linux.mem_fd, page, QR_PAGE_SIZE,
+	    at->address);
 	return n == (long)QR_PAGE_SIZE ? page : NULL;
 }

@@ -21,6 +21,10 @@ long qr_sys6(long number, long a, long b, long c, long d, long e, long f);
 long qr_sys_clone(long number, const long args[5], void (*child)(void *arg),
     void *arg);
 
+/* memcpy from or to memory that may not be there; -EFAULT then. Not with
+ * SIGSEGV or SIGBUS blocked. */
+int qr_copy_try(void *to, const void *from, size_t size_bytes);
+
 /* Bounds of the code that dispatch lets through: qr_sys6, the signal
  * restorer, the stubs. Page aligned. */
 extern unsigned char qr_pass_start[];

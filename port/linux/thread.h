@@ -40,12 +40,13 @@ struct qr_thread {
 	uint32_t pin_count;                 /* (o) of pins[] */
 	struct qr_pin pins[QR_THREAD_PINS]; /* (o) */
 
-	/* mmu.c's copy of a page that can't be read where it is. */
+	/* mmu.c's copy of a page that is to be stored. */
 	unsigned char peek[QR_PAGE_SIZE]; /* (o) */
 
 	/* The gate's, in the same pages. */
 	struct qr_gate_thread *gate; /* (c) */
-	bool guest; /* (c) a vfork child: another process, in this memory
+	bool is_own; /* (c) Quire's own, with all signals blocked */
+	bool guest;  /* (c) a vfork child: another process, in this memory
 		       until it execs or ends */
 };
 
