@@ -6,7 +6,7 @@
  * I own the TLBs and, of a page-table entry, the young and dirty bits. The
  * meaning of the entry's bits is the hardware's (x86-64's), written down here
  * once more on purpose: were the core to encode an entry wrongly, sharing its
- * header would hide it. Keeps [sim.1] to [sim.6].
+ * header would hide it. Keeps [sim.1] to [sim.7].
  */
 #include <stdlib.h>
 #include <string.h>
@@ -532,15 +532,15 @@ sim_mmu_thaw(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end)
 	range_check(mm, start, end);
 }
 
+/* A call that is made to fail flushes all the same: a CPU may forget at any
+ * time, and the entries that the core leaves then may grant less. */
 int
 sim_mmu_drop(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end)
 {
 	int error = sim_enter(ctx, SIM_MMU_DROP);
 	range_check_rights(mm, start, end, QR_PROT_NONE);
-	if (error != 0)
-		return error;
 	tlb_flush(mm, start, end, FLUSH_ALL);
-	return 0;
+	return error;
 }
 
 int
@@ -552,16 +552,33 @@ sim_mmu_protect(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end,
 	if (prot != QR_PROT_NONE)
 		allowed |= QR_PROT_READ; /* what is present can be read */
 	range_check_rights(mm, start, end, allowed);
-	if (error != 0)
-		return error;
 	tlb_flush(mm, start, end, FLUSH_ALL);
-	return 0;
+	return error;
+}
+
+/* [sim.7] What is peeked at can't be written meanwhile. */
+static void
+check_frozen(const struct sim_mm *mm, qr_vaddr_t address)
+{
+	struct sim *sim = mm->sim;
+	range_check_rights(mm, address, address + QR_PAGE_SIZE,
+	    QR_PROT_READ | QR_PROT_EXEC);
+	for (unsigned i = 0; i < sim->port.cpu_count; i++) {
+		struct sim_cpu *cpu = &sim->cpus[i];
+		sim_lock(&cpu->lock);
+		const struct sim_translation *slot =
+		    tlb_slot(mm, cpu, page_of(address));
+		bool writable = slot->mm == mm &&
+				slot->page == page_of(address) && slot->write;
+		sim_unlock(&cpu->lock);
+		SIM_CHECK(!writable, "sim.7: CPU %u may still write to 0x%llx",
+		    i, (unsigned long long)address);
+	}
 }
 
 const void *
 sim_mmu_peek(void *ctx, void *mm, const struct qr_peek *at)
 {
-	range_check_rights(mm, at->address, at->address + QR_PAGE_SIZE,
-	    QR_PROT_READ | QR_PROT_EXEC);
+	check_frozen(mm, at->address);
 	return frame_bytes(ctx, at->frame);
 }

@@ -61,6 +61,7 @@
  *           called is at most what that call's contract says.
  *   [sim.5] mmu_map comes while the entries are busy.
  *   [sim.6] What mmu_map maps was staged for it, or is declared zero.
+ *   [sim.7] mmu_peek comes when no CPU can write to the page any more.
  *
  * With SIM_STAGE_WINDOW the contents are staged in a window and copied by
  * mmu_map, as such a host would do it; a core that writes to the frame

@@ -246,6 +246,15 @@ use_drop(void *ctx)
 }
 
 static void
+use_peek(void *ctx)
+{
+	struct page *page = ctx;
+	const struct qr_port *port = sim_port(page->bench.sim);
+	struct qr_peek at = { .address = BASE, .frame = page->frame };
+	(void)port->ops->mmu_peek(port->ctx, page->mm, &at);
+}
+
+static void
 use_map(void *ctx)
 {
 	struct page *page = ctx;
@@ -339,6 +348,9 @@ test_contract_of_mmu_calls(void **state)
 {
 	struct page *page = *state;
 	expect(page, use_drop, "sim.4");
+	expect(page, use_peek, "sim.4");
+	*page->entry &= ~QR_PTE_WRITE;
+	expect(page, use_peek, "sim.7");
 	expect(page, use_map, "sim.5");
 	*page->entry = QR_PTE_BUSY;
 	expect(page, use_map, "sim.6");
