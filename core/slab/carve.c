@@ -421,38 +421,52 @@ check_slab(const struct qr_slab_cache *cache, const struct qr_page *slab)
 	    slab->u.slab.used, cache->capacity);
 }
 
+/* What the lists hold together. */
+struct check_sums {
+	uint64_t slabs;
+	uint64_t empty;
+	uint64_t taken; /* objects */
+};
+
+static void
+check_list(const struct qr_slab_cache *cache, enum slab_list list,
+    struct check_sums *sums)
+{
+	uint32_t before = QR_PFN_NIL;
+	uint32_t pfn = cache->first[list];
+	while (pfn != QR_PFN_NIL) {
+		const struct qr_page *slab = slab_at(cache, pfn);
+		QR_ASSERT(slab->u.slab.cache == (const void *)cache,
+		    "slab.4: cache %s: slab at pfn %u of another", cache->name,
+		    pfn);
+		QR_ASSERT(slab->prev == before,
+		    "slab.3: cache %s: slab at pfn %u after %u, not %u",
+		    cache->name, pfn, slab->prev, before);
+		QR_ASSERT(slab_list_of(cache, slab) == list,
+		    "slab.3: cache %s: slab at pfn %u with %u taken on list %u",
+		    cache->name, pfn, slab->u.slab.used, (unsigned)list);
+		check_slab(cache, slab);
+		sums->slabs++;
+		sums->empty += list == SLAB_EMPTY;
+		sums->taken += slab->u.slab.used;
+		before = pfn;
+		pfn = slab->next;
+	}
+}
+
 void
 qr_check_carve_locked(const struct qr_slab_cache *cache)
 {
 	qr_lock_assert_held(cache->port, &cache->lock);
-	uint64_t slabs = 0, empty = 0, taken = 0;
-	for (unsigned list = 0; list < SLAB_LISTS; list++) {
-		uint32_t before = QR_PFN_NIL;
-		uint32_t pfn = cache->first[list];
-		while (pfn != QR_PFN_NIL) {
-			const struct qr_page *slab = slab_at(cache, pfn);
-			QR_ASSERT(slab->u.slab.cache == (const void *)cache,
-			    "slab.4: cache %s: slab at pfn %u of another",
-			    cache->name, pfn);
-			QR_ASSERT(slab->prev == before,
-			    "slab.3: cache %s: slab at pfn %u after %u, not %u",
-			    cache->name, pfn, slab->prev, before);
-			QR_ASSERT(slab_list_of(cache, slab) == list,
-			    "slab.3: cache %s: slab at pfn %u with %u taken "
-			    "on list %u",
-			    cache->name, pfn, slab->u.slab.used, list);
-			check_slab(cache, slab);
-			slabs++;
-			empty += list == SLAB_EMPTY;
-			taken += slab->u.slab.used;
-			before = pfn;
-			pfn = slab->next;
-		}
-	}
-	QR_ASSERT(slabs == cache->slab_count, "slab.3: cache %s: %llu slabs",
-	    cache->name, (unsigned long long)slabs);
-	QR_ASSERT(empty == cache->empty_count, "slab.3: cache %s: %llu empty",
-	    cache->name, (unsigned long long)empty);
-	QR_ASSERT(taken == cache->taken, "slab.1: cache %s: %llu taken",
-	    cache->name, (unsigned long long)taken);
+	struct check_sums sums = { 0 };
+	for (unsigned list = 0; list < SLAB_LISTS; list++)
+		check_list(cache, (enum slab_list)list, &sums);
+	QR_ASSERT(sums.slabs == cache->slab_count,
+	    "slab.3: cache %s: %llu slabs", cache->name,
+	    (unsigned long long)sums.slabs);
+	QR_ASSERT(sums.empty == cache->empty_count,
+	    "slab.3: cache %s: %llu empty", cache->name,
+	    (unsigned long long)sums.empty);
+	QR_ASSERT(sums.taken == cache->taken, "slab.1: cache %s: %llu taken",
+	    cache->name, (unsigned long long)sums.taken);
 }

@@ -420,6 +420,20 @@ check_leaf(qr_vaddr_t address, struct qr_pte pte)
 	    where);
 }
 
+/* Returns how many nodes it names. */
+static unsigned
+check_entry(const struct check_place *place, struct qr_pte pte)
+{
+	if (place->level == 0) {
+		check_leaf(place->address, pte);
+		return 0;
+	}
+	if (pte.bits == 0)
+		return 0;
+	check_interior(place, pte);
+	return 1;
+}
+
 /* Checks all entries of the level; returns how many nodes they name. */
 static uint64_t
 check_level(const struct qr_table *table, unsigned level)
@@ -432,15 +446,8 @@ check_level(const struct qr_table *table, unsigned level)
 	const qr_pte_word *word;
 	while ((word = walk_run(table, level, &place.address, end, &count)) !=
 	       NULL) {
-		for (size_t i = 0; i < count; i++, place.address += span) {
-			struct qr_pte pte = qr_pte_read(&word[i]);
-			if (level == 0) {
-				check_leaf(place.address, pte);
-			} else if (pte.bits != 0) {
-				check_interior(&place, pte);
-				children++;
-			}
-		}
+		for (size_t i = 0; i < count; i++, place.address += span)
+			children += check_entry(&place, qr_pte_read(&word[i]));
 	}
 	return children;
 }
