@@ -2,7 +2,7 @@
 /*
  * credit.c: how many of its frames this process may use.
  *
- *     frames described = balloon + usable
+ *     frames described = balloon + metadata + usable
  *     usable           = credits − unmanaged
  *
  * Credits come from the ledger in steps, when the core runs short, and go
@@ -11,10 +11,12 @@
  * memory that it made. It can't be forbidden, so it is measured, and the
  * balloon takes as much out of use.
  *
- *     unmanaged = RssAnon + RssShmem − frames that are resident − metadata
+ *     unmanaged = RssAnon + RssShmem − frames that are resident
  *
- * where the metadata of the frames (their descriptors and bitmaps) is paid
- * for as frames already, whether it has been touched or not.
+ * The metadata of the frames (their descriptors and bitmaps) is a hundredth
+ * of the budget in every process, but is touched only as frames come into
+ * use. So it is not charged as the frames that it was made of but as what of
+ * it is resident: unmanaged holds it.
  */
 #include <errno.h>
 
@@ -27,8 +29,8 @@
 /* Pages that a process takes at a time: 1 MiB. */
 #define CREDIT_STEP 256u
 
-/* Beside its metadata a process starts with so many: 4 MiB. */
-#define CREDIT_START 1024u
+/* Beside what is unmanaged a process starts with so many: 2 MiB. */
+#define CREDIT_START 512u
 
 /* Free frames that a process keeps when it gives back what lies idle, pages. */
 #define CREDIT_SLACK 512u
@@ -40,10 +42,10 @@
 #define ASK_TURNS   10u
 #define ASK_TURN_NS 200000u
 
-/* A start can't do without: it asks four times in 2 s. */
-#define START_TURNS     400u
-#define START_ASK_TURNS 100u
-#define START_TURN_NS   5000000u
+/* The same for a process that can't do without: it gives up when nobody has
+ * given anything for 2 s. Who is asked may have a slow disk to write to. */
+#define PATIENCE_TURNS   1000u
+#define PATIENCE_TURN_NS 2000000u
 
 /* A fork gives up after so many rounds in a row that made no room; other
  * threads may fault in what one round sends out. */
@@ -94,19 +96,17 @@ resident_pages(void)
 static uint64_t
 unmanaged_now(const struct qr_machine_stat *stat)
 {
-	uint64_t known =
-	    stat->frames_user + stat->frames_home + stat->frames_boot;
+	uint64_t known = stat->frames_user + stat->frames_home;
 	uint64_t resident = resident_pages();
 	return resident > known ? resident - known : 0;
 }
 
 static void
-set_balloon(uint64_t credits, uint64_t unmanaged)
+set_balloon(uint64_t credits, uint64_t unmanaged, uint64_t metadata)
 {
 	uint64_t usable = credits > unmanaged ? credits - unmanaged : 0;
-	uint64_t target =
-	    qr_linux.frames > usable ? qr_linux.frames - usable : 0;
-	qr_machine_balloon(qr_linux.machine, target);
+	uint64_t most = qr_linux.frames - metadata;
+	qr_machine_balloon(qr_linux.machine, most > usable ? most - usable : 0);
 }
 
 void
@@ -122,7 +122,35 @@ credit_measure(void)
 	uint64_t before = atomic_exchange(&own->unmanaged, unmanaged);
 	if (unmanaged > before)
 		ledger_take(own, unmanaged - before);
-	set_balloon(atomic_load(&own->credits), unmanaged);
+	set_balloon(atomic_load(&own->credits), unmanaged, stat.frames_boot);
+}
+
+/*
+ * Credits that must be had, from whoever has the most: all of want, or as
+ * many as there were when nobody gave any for PATIENCE_TURNS.
+ */
+static uint64_t
+take_patiently(struct ledger_slot *slot, uint64_t want)
+{
+	uint64_t got = ledger_take(slot, want);
+	for (unsigned vain = 0; got < want && vain < PATIENCE_TURNS; vain++) {
+		if (!ledger_ask_largest(want - got))
+			break;
+		linux_port_ops.wait(NULL, &qr_linux.dead, 0, PATIENCE_TURN_NS);
+		uint64_t more = ledger_take(slot, want - got);
+		if (more != 0)
+			vain = 0;
+		got += more;
+	}
+	return got;
+}
+
+bool
+credit_beg(void)
+{
+	uint64_t got = take_patiently(ledger_own(), 1);
+	ledger_give(ledger_own(), got);
+	return got != 0;
 }
 
 int
@@ -130,17 +158,8 @@ credit_start(void)
 {
 	struct qr_machine_stat stat;
 	qr_machine_stat(qr_linux.machine, &stat);
-	uint64_t want = stat.frames_boot + CREDIT_START;
-	struct ledger_slot *own = ledger_own();
-	uint64_t got = ledger_take(own, want);
-	for (unsigned turn = 0; got < want && turn < START_TURNS; turn++) {
-		/* Seldom: what is asked for adds up until it is given. */
-		if (turn % START_ASK_TURNS == 0)
-			ledger_ask_largest(want - got);
-		linux_port_ops.wait(NULL, &qr_linux.dead, 0, START_TURN_NS);
-		got += ledger_take(own, want - got);
-	}
-	if (got < want)
+	uint64_t want = unmanaged_now(&stat) + CREDIT_START;
+	if (take_patiently(ledger_own(), want) < want)
 		return -ENOMEM;
 	credit_measure();
 	return 0;
@@ -197,17 +216,21 @@ credit_for_child(struct ledger_slot **child)
 {
 	struct ledger_slot *slot = ledger_slot_new();
 	unsigned fruitless = 0;
+	bool begged = false;
 	if (slot == NULL)
 		return -EAGAIN;
 	for (;;) {
 		struct qr_machine_stat stat;
 		qr_machine_stat(qr_linux.machine, &stat);
 		uint64_t used = stat.frames_total - stat.frames_balloon -
-				stat.frames_free + CREDIT_SLACK +
+				stat.frames_free - stat.frames_boot +
+				CREDIT_SLACK +
 				atomic_load(&qr_linux.unmanaged_pages);
 		uint64_t have = atomic_load(&slot->credits);
 		if (have < used)
-			have += ledger_take(slot, used - have);
+			have += (begged ? ledger_take : take_patiently)(slot,
+			    used - have);
+		begged = true;
 		if (have >= used)
 			break;
 		uint64_t before = stat.frames_user;

@@ -40,6 +40,7 @@
 static struct {
 	int swap_copy;            /* the child's swap file, -1: none */
 	struct ledger_slot *slot; /* the child's, with its credits */
+	uint64_t credits;         /* as many, pages */
 } fork_state;
 
 /* Between two looks at a thread that is inside: it may have been about to
@@ -87,6 +88,7 @@ pager_fork_prepare(struct qr_thread *thread)
 		return failed;
 	fork_lock(thread);
 	fork_state.slot = slot;
+	fork_state.credits = atomic_load(&slot->credits);
 	qr_thread_for_each(wait_outside, thread);
 	if (handler_thread() != NULL)
 		wait_outside(thread, handler_thread());
@@ -178,7 +180,8 @@ pager_fork_child(struct qr_thread *thread)
 	qr_space_unlock(qr_linux.space);
 	if (failed != 0)
 		linux_die("a fork's child could not register its memory", 125);
-	ledger_adopt(fork_state.slot);
+	if (ledger_adopt(fork_state.slot, fork_state.credits) != 0)
+		linux_die("a fork's child found the ledger full", 125);
 	report_forked();
 	struct qr_machine_stat stat;
 	credit_measure();

@@ -78,6 +78,7 @@ helper_round(unsigned turn)
 	if (asked != 0)
 		credit_return(asked);
 	credit_measure();
+	oom_watch_floor();
 	if (atomic_exchange(&helper.balance_due, 0) != 0)
 		qr_machine_balance(qr_linux.machine);
 	if (turn % IDLE_TURNS == 0)

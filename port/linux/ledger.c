@@ -7,6 +7,7 @@
 #include <linux/futex.h>
 #include <sys/mman.h>
 
+#include "../../core/base/bits.h"
 #include "files.h"
 #include "linux.h"
 #include "sys.h"
@@ -19,13 +20,23 @@ static struct {
 	int fd;
 } ledger = { .fd = -1 };
 
-/* Value of pid while a slot is made for a child that is not there yet. */
-#define SLOT_COMING UINT32_MAX
+/* Values of pid that are no process's: the slot is made for a child, and the
+ * maker's slot number; the slot is being cleared. */
+#define SLOT_COMING ((uint32_t)1 << 31)
+#define SLOT_GOING  UINT32_MAX
 
 static uint32_t
 slot_index(const struct ledger_slot *slot)
 {
 	return (uint32_t)(slot - ledger.map->slots);
+}
+
+/* LEDGER_SLOTS: the slot has been given up. */
+static uint32_t
+own_index(void)
+{
+	return ledger.own == &ledger.nowhere ? LEDGER_SLOTS
+					     : slot_index(ledger.own);
 }
 
 static long
@@ -41,13 +52,20 @@ slot_lock(const struct ledger_slot *slot, int command, short type,
 	return qr_sys3(SYS_fcntl, ledger.fd, command, lock);
 }
 
-static void
-slot_claim(struct ledger_slot *slot)
+/* Locks the slot and makes it this process's if its pid is as expected. */
+static bool
+slot_claim(struct ledger_slot *slot, uint32_t expect)
 {
 	struct flock lock;
-	slot_lock(slot, F_SETLK, F_WRLCK, &lock);
-	atomic_store(&slot->pid, (uint32_t)qr_sys0(SYS_getpid));
+	if (slot_lock(slot, F_SETLK, F_WRLCK, &lock) != 0)
+		return false;
+	if (!atomic_compare_exchange_strong(&slot->pid, &expect,
+		(uint32_t)qr_sys0(SYS_getpid))) {
+		slot_lock(slot, F_SETLK, F_UNLCK, &lock);
+		return false;
+	}
 	ledger.own = slot;
+	return true;
 }
 
 static int
@@ -91,11 +109,16 @@ ledger_make(uint64_t budget_pages)
 static int
 slot_take(void)
 {
-	struct ledger_slot *slot = ledger_slot_new();
-	if (slot == NULL)
-		return -EAGAIN;
-	slot_claim(slot);
-	return 0;
+	ledger_reap();
+	for (unsigned i = 0; i < LEDGER_SLOTS; i++) {
+		struct ledger_slot *slot = &ledger.map->slots[i];
+		if (atomic_load(&slot->pid) == 0 && slot_claim(slot, 0)) {
+			atomic_store(&slot->asked, 0);
+			atomic_store(&slot->unmanaged, 0);
+			return 0;
+		}
+	}
+	return -EAGAIN;
 }
 
 int
@@ -155,6 +178,15 @@ ledger_free_pages(void)
 	return sum < budget ? budget - sum : 0;
 }
 
+uint64_t
+ledger_unmanaged_pages(void)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < LEDGER_SLOTS; i++)
+		sum += atomic_load(&ledger.map->slots[i].unmanaged);
+	return sum;
+}
+
 /* [ledger.1] */
 static uint64_t
 take_once(struct ledger_slot *slot, uint64_t want)
@@ -192,12 +224,13 @@ ledger_give(struct ledger_slot *slot, uint64_t pages)
 struct ledger_slot *
 ledger_slot_new(void)
 {
+	uint32_t maker = own_index();
 	ledger_reap();
 	for (unsigned i = 0; i < LEDGER_SLOTS; i++) {
 		struct ledger_slot *slot = &ledger.map->slots[i];
 		uint32_t expect = 0;
 		if (atomic_compare_exchange_strong(&slot->pid, &expect,
-			SLOT_COMING)) {
+			SLOT_COMING | maker)) {
 			atomic_store(&slot->asked, 0);
 			atomic_store(&slot->unmanaged, 0);
 			return slot;
@@ -215,11 +248,32 @@ ledger_slot_free(struct ledger_slot *slot)
 	atomic_store(&slot->pid, 0);
 }
 
-void
-ledger_adopt(struct ledger_slot *slot)
+int
+ledger_adopt(struct ledger_slot *slot, uint64_t credits)
 {
 	ledger_count(1);
-	slot_claim(slot);
+	if (slot_claim(slot, SLOT_COMING | own_index()))
+		return 0;
+	int failed = slot_take();
+	/* Over the budget, if others have them by now, until the balloon has
+	 * been set. */
+	if (failed == 0)
+		atomic_store(&ledger.own->credits, credits);
+	return failed;
+}
+
+/* Asking again while the answer is under way asks for no more. */
+static void
+raise_asked(struct ledger_slot *slot, uint32_t pages)
+{
+	uint32_t was = atomic_load(&slot->asked);
+	uint32_t flags;
+	do {
+		flags = was & ~LEDGER_ASKED_MAX;
+		if ((was & LEDGER_ASKED_MAX) >= pages)
+			return;
+	} while (
+	    !atomic_compare_exchange_weak(&slot->asked, &was, flags | pages));
 }
 
 bool
@@ -237,27 +291,36 @@ ledger_ask_largest(uint64_t pages)
 	}
 	if (largest == NULL)
 		return false;
-	atomic_fetch_add(&largest->asked, (uint32_t)pages);
+	raise_asked(largest, (uint32_t)qr_min(pages, LEDGER_ASKED_MAX));
 	qr_sys3(SYS_futex, &largest->asked, (long)FUTEX_WAKE, 1L);
 	return true;
 }
 
-/* [ledger.2] A slot that is being made for a child has no lock yet; the
- * process that makes it is alive, or its own slot is cleared first and this
- * one at the next look after the child has it. */
+/* Whether nobody holds the lock of a slot that is not this process's. */
+static bool
+slot_is_deserted(uint32_t index)
+{
+	struct flock lock;
+	const struct ledger_slot *slot = &ledger.map->slots[index];
+	return index < LEDGER_SLOTS && slot != ledger.own &&
+	       slot_lock(slot, F_GETLK, F_WRLCK, &lock) == 0 &&
+	       lock.l_type == F_UNLCK;
+}
+
+/* [ledger.2] */
 void
 ledger_reap(void)
 {
 	for (unsigned i = 0; i < LEDGER_SLOTS; i++) {
 		struct ledger_slot *slot = &ledger.map->slots[i];
 		uint32_t pid = atomic_load(&slot->pid);
-		if (pid == 0 || pid == SLOT_COMING || slot == ledger.own)
+		if (pid == 0 || pid == SLOT_GOING)
 			continue;
-		struct flock lock;
-		if (slot_lock(slot, F_GETLK, F_WRLCK, &lock) == 0 &&
-		    lock.l_type == F_UNLCK &&
+		uint32_t owner =
+		    (pid & SLOT_COMING) != 0 ? pid & ~SLOT_COMING : i;
+		if (slot_is_deserted(owner) &&
 		    atomic_compare_exchange_strong(&slot->pid, &pid,
-			SLOT_COMING)) {
+			SLOT_GOING)) {
 			atomic_store(&slot->credits, 0);
 			atomic_store(&slot->pid, 0);
 		}

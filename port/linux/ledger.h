@@ -9,7 +9,9 @@
  * may both be refused but never both be served [ledger.1]. A slot's owner
  * holds a write lock on the slot's byte of the file; the kernel drops it when
  * the owner dies, however that comes about, and whoever finds a slot without
- * its lock clears it, which gives its credits back [ledger.2].
+ * its lock clears it, which gives its credits back [ledger.2]. A slot that is
+ * made for a fork's child bears its maker's number until the child has locked
+ * it, and goes with the maker.
  */
 #ifndef QR_LINUX_LEDGER_H
 #define QR_LINUX_LEDGER_H
@@ -23,10 +25,13 @@
 #define LEDGER_NAME_MAX 16u         /* bytes of a name with its 0 */
 #define LEDGER_MAGIC    0x31657269u /* "ire1" */
 
+#define LEDGER_ASKED_MAX (UINT32_MAX >> 1)
+
 struct ledger_slot {
-	_Atomic(uint32_t) pid;       /* 0: free */
-	_Atomic(uint32_t) asked;     /* pages others want back; its helper
-				       sleeps on this word */
+	_Atomic(uint32_t) pid;       /* 0: free; or SLOT_* of ledger.c */
+	_Atomic(uint32_t) asked;     /* pages others want back, and flags above
+				       LEDGER_ASKED_MAX that are the owner's;
+				       its helper sleeps on this word */
 	_Atomic(uint64_t) credits;   /* pages */
 	_Atomic(uint64_t) unmanaged; /* pages, at the last look */
 };
@@ -42,7 +47,9 @@ struct ledger_totals {
 	_Atomic(uint64_t) written_back;
 	_Atomic(uint64_t) stored_peak; /* most pages out in one process */
 	_Atomic(uint64_t) io_errors;
-	_Atomic(uint64_t) used_peak; /* most credits in use in the tree */
+	_Atomic(uint64_t) used_peak;  /* most credits in use in the tree */
+	_Atomic(uint64_t) floor_told; /* unmanaged pages, when it was said
+					 that the budget is too small */
 };
 
 struct ledger {
@@ -71,12 +78,15 @@ struct ledger_slot *ledger_own(void);
 uint64_t ledger_take(struct ledger_slot *slot, uint64_t want);
 void ledger_give(struct ledger_slot *slot, uint64_t pages);
 uint64_t ledger_free_pages(void);
+uint64_t ledger_unmanaged_pages(void); /* of the whole tree */
 
-/* A slot for a child that is about to be: NULL, there is none. It becomes
- * the caller's own by ledger_adopt. */
+/* A slot for a child that is about to be: NULL, there is none. The child
+ * makes it its own by ledger_adopt, with the credits that it had at the fork:
+ * if the parent was killed the slot may have been cleared, and another is
+ * taken. 0 or -EAGAIN. */
 struct ledger_slot *ledger_slot_new(void);
 void ledger_slot_free(struct ledger_slot *slot);
-void ledger_adopt(struct ledger_slot *slot);
+int ledger_adopt(struct ledger_slot *slot, uint64_t credits);
 
 /* Whether a process has a slot; whether this one's is the first in use. */
 bool ledger_has(uint32_t pid);

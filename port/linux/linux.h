@@ -99,6 +99,7 @@ struct ledger_slot;
 int credit_start(void);
 void credit_measure(void); /* look at the unmanaged memory, set the balloon */
 void credit_return(uint64_t pages);
+bool credit_beg(void); /* true: others have made something free */
 void credit_idle(void);
 int credit_for_child(struct ledger_slot **child);
 void credit_tick(void);
@@ -113,6 +114,15 @@ int mapping_manage(uintptr_t start, size_t size, int prot);
 
 /* report.c */
 QR_NORETURN void linux_die(const char *what, int status);
+
+/* oom.c. What a budget must leave for managed pages beside those that are
+ * not: 16 MiB. */
+#define LINUX_FLOOR_PAGES 4096u
+struct print;
+/* True: the budget does not, which the text says. */
+bool oom_floor(struct print *print, uint64_t unmanaged_pages);
+/* Says the same of the tree, once. */
+void oom_watch_floor(void);
 bool linux_oom(void *ctx, void *mm, const struct qr_oom_report *report);
 
 /* port.c: monotonic, ns. */

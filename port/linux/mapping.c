@@ -21,6 +21,7 @@
 #include "../../core/base/bits.h"
 #include "../../core/base/check.h"
 #include "files.h"
+#include "helper.h"
 #include "linux.h"
 #include "pager.h"
 #include "sys.h"
@@ -161,6 +162,10 @@ call_mmap(const long a[6])
 	size_t size = page_up((size_t)a[1]);
 	bool managed = mmap_is_managed(flags);
 	bool fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) == MAP_FIXED;
+	/* Who measures what a budget pays for without managing it. */
+	if (!managed && (prot & PROT_WRITE) != 0 &&
+	    size >= HELPER_FROM_PAGES * QR_PAGE_SIZE)
+		helper_wanted();
 	if (!managed && !fixed)
 		return host_call(SYS_mmap, a);
 	long host_flags = flags;

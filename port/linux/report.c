@@ -85,11 +85,24 @@ report_start(char **environment)
 }
 
 static bool
-stderr_is_ours(void)
+stderr_is_ours(int fd)
 {
 	struct stat status;
-	return report.known && qr_sys2(SYS_fstat, 2L, &status) == 0 &&
+	return report.known && qr_sys2(SYS_fstat, fd, &status) == 0 &&
 	       status.st_dev == report.device && status.st_ino == report.inode;
+}
+
+/* Descriptor 2 of the program, for threads of Quire's own, which have other
+ * descriptors: a copy to be closed, or -errno. */
+static int
+stderr_borrow(void)
+{
+	long process = qr_sys2(SYS_pidfd_open, qr_sys0(SYS_getpid), 0L);
+	if (process < 0)
+		return (int)process;
+	long fd = qr_sys3(SYS_pidfd_getfd, process, 2L, 0L);
+	qr_sys1(SYS_close, process);
+	return (int)fd;
 }
 
 /* The program's name as the kernel has it. */
@@ -102,6 +115,24 @@ print_name(struct print *print)
 }
 
 void
+report_print_process(struct print *print)
+{
+	print_name(print);
+	print_format(print, " (process %d)", (int)qr_sys0(SYS_getpid));
+}
+
+void
+report_say(struct print *print)
+{
+	bool borrow = qr_thread_self()->is_own;
+	int fd = borrow ? stderr_borrow() : 2;
+	if (stderr_is_ours(fd))
+		print_flush(print, fd);
+	if (borrow && fd >= 0)
+		qr_sys1(SYS_close, fd);
+}
+
+void
 linux_die(const char *what, int status)
 {
 	char text[REPORT_TEXT_MAX];
@@ -109,10 +140,9 @@ linux_die(const char *what, int status)
 	atomic_store(&qr_linux.dead, 1);
 	print_init(&print, text, sizeof(text));
 	print_text(&print, "quire: ");
-	print_name(&print);
-	print_format(&print, " (process %d) can't go on: %s\n",
-	    (int)qr_sys0(SYS_getpid), what);
-	print_flush(&print, 2);
+	report_print_process(&print);
+	print_format(&print, " can't go on: %s\n", what);
+	report_say(&print);
 	for (;;)
 		qr_sys1(SYS_exit_group, (long)status);
 }
@@ -121,60 +151,6 @@ static void
 print_pages(struct print *print, uint64_t pages)
 {
 	print_size(print, pages * QR_PAGE_SIZE);
-}
-
-/* Where memory went, and what would have been enough: as much as is in use
- * and out now, and some room to grow. */
-static void
-print_oom(struct print *print, const struct qr_oom_report *oom)
-{
-	struct qr_machine_stat stat;
-	qr_machine_stat(qr_linux.machine, &stat);
-	uint64_t demand = stat.frames_user + oom->stored_pages;
-	print_text(print, "quire: ");
-	print_name(print);
-	print_format(print, " (process %d) is out of memory at %p\n  budget ",
-	    (int)qr_sys0(SYS_getpid), (void *)(uintptr_t)oom->address);
-	print_size(print, qr_linux.config.budget_bytes);
-	print_text(print, ": ");
-	print_pages(print, stat.frames_user);
-	print_text(print, " pages of the program, ");
-	print_pages(print, oom->pool_frames);
-	print_text(print, " compressed, ");
-	print_pages(print, atomic_load(&qr_linux.unmanaged_pages));
-	print_text(print, " not managed, ");
-	print_pages(print, stat.frames_meta);
-	print_text(print, " Quire\n  out: ");
-	print_pages(print, oom->stored_pages);
-	print_text(print, "; swap file ");
-	print_pages(print, oom->swap_pages);
-	print_text(print, ", free ");
-	print_pages(print, oom->swap_free);
-	print_format(print,
-	    "; last refusal %d\n  enough would have been: "
-	    "--swap-max ",
-	    oom->error);
-	print_pages(print, (oom->swap_pages - oom->swap_free) + demand);
-	print_text(print, " or -m ");
-	print_pages(print,
-	    demand + demand / 8 + atomic_load(&qr_linux.unmanaged_pages));
-	print_text(print, "\n");
-}
-
-bool
-linux_oom(void *ctx, void *mm, const struct qr_oom_report *oom)
-{
-	(void)ctx;
-	(void)mm;
-	char text[REPORT_TEXT_MAX];
-	struct print print;
-	atomic_store(&qr_linux.dead, 1);
-	print_init(&print, text, sizeof(text));
-	print_oom(&print, oom);
-	print_flush(&print, 2);
-	report_summary(128 + SIGKILL);
-	for (;;)
-		qr_sys2(SYS_kill, qr_sys0(SYS_getpid), (long)SIGKILL);
 }
 
 /* --- the summary --- */
@@ -293,7 +269,7 @@ print_ram(struct print *print, const struct qr_machine_stat *stat)
 	print_part(print, stat->frames_pool_peak, " compressed + ");
 	print_part(print, atomic_load(&qr_linux.unmanaged_pages_peak),
 	    " unmanaged + ");
-	print_part(print, stat->frames_meta, " Quire\n");
+	print_part(print, stat->frames_meta - stat->frames_boot, " Quire\n");
 }
 
 static void
@@ -419,8 +395,8 @@ report_summary(int status)
 		    -failed);
 	print_rest(&print);
 	keep_summary(&print);
-	if (!qr_linux.config.quiet && stderr_is_ours())
-		print_flush(&print, 2);
+	if (!qr_linux.config.quiet)
+		report_say(&print);
 }
 
 void

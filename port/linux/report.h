@@ -8,6 +8,13 @@
 /* Remembers what descriptor 2 is, and what characters can be shown. */
 void report_start(char **environment);
 
+/* "NAME (process N)". */
+struct print;
+void report_print_process(struct print *print);
+
+/* Writes to stderr, if descriptor 2 is still what it was at the start. */
+void report_say(struct print *print);
+
 /* Adds this process's counters to the tree's (1), or takes them off (-1). */
 void report_add(int sign);
 

@@ -79,7 +79,7 @@ write_memory(struct json *json, const struct qr_machine_stat *stat)
 	pages(json, "compressed_bytes", stat->frames_pool_peak);
 	pages(json, "unmanaged_bytes",
 	    atomic_load(&qr_linux.unmanaged_pages_peak));
-	pages(json, "quire_bytes", stat->frames_meta);
+	pages(json, "quire_bytes", stat->frames_meta - stat->frames_boot);
 	json_end_object(json);
 	object(json, "end");
 	pages(json, "stored_bytes", stat->swap_pooled);

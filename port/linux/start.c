@@ -34,9 +34,6 @@
 #define ADOPT_BYTES_MIN ((size_t)64 << 10)
 #define ADOPT_MAX       128u
 
-/* What the least budget leaves for managed pages beside the unmanaged ones. */
-#define FLOOR_PAGES ((uint64_t)4096)
-
 struct mapping {
 	uintptr_t start;
 	uintptr_t end;
@@ -189,20 +186,11 @@ adopt_mappings(void)
 static void
 check_floor(void)
 {
-	uint64_t unmanaged = atomic_load(&qr_linux.unmanaged_pages);
-	uint64_t budget = qr_linux.config.budget_bytes / QR_PAGE_SIZE;
-	if (budget >= unmanaged + FLOOR_PAGES)
-		return;
 	char text[256];
 	struct print print;
 	print_init(&print, text, sizeof(text));
-	print_text(&print, "-m ");
-	print_size(&print, budget * QR_PAGE_SIZE);
-	print_text(&print, " is too small: the program holds ");
-	print_size(&print, unmanaged * QR_PAGE_SIZE);
-	print_text(&print, " that can't be managed; -m ");
-	print_size(&print, (unmanaged + FLOOR_PAGES) * QR_PAGE_SIZE);
-	print_text(&print, " would do");
+	if (!oom_floor(&print, atomic_load(&qr_linux.unmanaged_pages)))
+		return;
 	start_fail(text, 0);
 }
 
