@@ -21,7 +21,7 @@
 
 /* All CPUs' lists together hold no more than this share of a zone; a refill
  * moves a quarter of a list, up to what a hold of the lock should cost. */
-#define PCP_DIVISOR 64u
+#define PCP_DIVISOR UINT64_C(64)
 #define BATCH_MAX   32u
 
 /* Relaxed reads throughout: the numbers are hints that were right a moment
