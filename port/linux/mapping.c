@@ -446,6 +446,7 @@ advice_of(int advice)
 {
 	switch (advice) {
 	case MADV_DONTNEED:
+	case MADV_DONTNEED_LOCKED:
 		return QR_ADVICE_DONTNEED;
 	case MADV_FREE:
 		return QR_ADVICE_FREE;
@@ -462,20 +463,40 @@ advice_of(int advice)
 	}
 }
 
+/* Where the first locked piece of [start, end) begins; end: there is none. */
+static uintptr_t
+locked_next(uintptr_t start, uintptr_t end)
+{
+	struct qr_area_info piece;
+	while (managed_next(&start, end, &piece)) {
+		if ((piece.flags & QR_MAP_LOCKED) != 0)
+			return piece.start;
+	}
+	return end;
+}
+
 /* Advice that changes contents or what a fork does: the host follows it for
  * all of the range (MADV_FREE as MADV_DONTNEED where it is managed, because
- * a page that the host frees later would vanish from under the core). */
+ * a page that the host frees later would vanish from under the core). Locked
+ * pages keep their contents, which only the core can say: the host's part
+ * ends before them. */
 static long
 advise_state(const long a[6], enum qr_advice advice)
 {
 	uintptr_t start = (uintptr_t)a[0];
 	uintptr_t end = start + page_up((size_t)a[1]);
+	bool drops = advice == QR_ADVICE_DONTNEED || advice == QR_ADVICE_FREE;
 	struct qr_area_info piece;
 	qr_space_lock(qr_linux.space);
-	long result = host_call(SYS_madvise, a);
+	uintptr_t stop = drops ? locked_next(start, end) : end;
+	long result = 0;
+	if (stop > start)
+		result = qr_sys3(SYS_madvise, start, stop - start, a[2]);
 	if (result != 0 && result != -ENOMEM)
-		end = start; /* refused: nothing has changed */
-	while (managed_next(&start, end, &piece)) {
+		stop = start; /* refused: nothing has changed */
+	else if (stop < end)
+		result = -EINVAL;
+	while (managed_next(&start, stop, &piece)) {
 		size_t size = piece.end - piece.start;
 		if (advice == QR_ADVICE_FREE)
 			qr_sys3(SYS_madvise, piece.start, size, MADV_DONTNEED);
@@ -560,6 +581,10 @@ call_madvise(const long a[6])
 			return 0;
 		break;
 	default:
+		/* Newer than this list: it may take pages away, or put marks
+		 * in their place, of which the core would not know. */
+		if (advice > MADV_COLLAPSE && advise_hint(start, size, advice))
+			return -EINVAL;
 		break;
 	}
 	return host_call(SYS_madvise, a);
