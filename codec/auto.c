@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * codec/auto.c: lz4 or zstd, page by page, whichever gives more for its time.
+ * codec/auto.c: the quick codec while there is room, else lz4 or zstd, page
+ * by page, whichever gives more for its time.
  *
  * zstd pays where a page compresses well, and pays little where it does not:
  * on pages of a Python heap it comes to a ratio of 5.1 where lz4 has 3.2, for
@@ -14,7 +15,8 @@
  * The sample must shrink to 600 of 1024 bytes: at 512 heap pages begin to be
  * missed (ratio 4.8), at 700 two thirds of the text go to zstd.
  *
- * The first byte of the result says which codec made it.
+ * The first byte of the result says which codec made it: the quick one's own
+ * tag, lz4's included, or zstd's.
  */
 #include "codec_impl.h"
 
@@ -24,41 +26,51 @@
 #define SAMPLE_OFFSET ((int)(QR_PAGE_SIZE - SAMPLE_BYTES) / 2)
 #define SAMPLE_GOOD   600 /* bytes that it must shrink to */
 
-/* The first byte of a result. */
-enum auto_tag {
-	TAG_LZ4 = 1,
-	TAG_ZSTD = 2,
-};
-
 static void
 auto_compress_init(void *work)
 {
 	qr_codec_zstd.compress_init(work);
 }
 
+static void *
+lz4_work(void *work)
+{
+	return (char *)work + CODEC_ZSTD_COMPRESS_BYTES;
+}
+
 static size_t
 auto_compress(void *work, const void *data, void *out, size_t capacity)
 {
-	void *lz4_work = (char *)work + CODEC_ZSTD_COMPRESS_BYTES;
+	return qr_codec_words.compress(lz4_work(work), data, out, capacity);
+}
+
+/* Whether the page is one for zstd. */
+static bool
+sample_is_good(void *work, const void *data)
+{
+	char shrunk[SAMPLE_GOOD];
+	return LZ4_compress_fast_extState(lz4_work(work),
+		   (const char *)data + SAMPLE_OFFSET, shrunk, SAMPLE_BYTES,
+		   SAMPLE_GOOD, 1) > 0;
+}
+
+static size_t
+auto_compress_dense(void *work, const void *data, void *out, size_t capacity)
+{
 	unsigned char *tag = out;
 	if (capacity == 0)
 		return 0;
-
-	/* Not into out, which may be smaller. */
-	char shrunk[SAMPLE_GOOD];
-	bool good = LZ4_compress_fast_extState(lz4_work,
-			(const char *)data + SAMPLE_OFFSET, shrunk,
-			SAMPLE_BYTES, SAMPLE_GOOD, 1) > 0;
+	bool good = sample_is_good(work, data);
 	size_t length;
 	if (good)
 		length =
 		    qr_codec_zstd.compress(work, data, tag + 1, capacity - 1);
 	else
-		length = qr_codec_lz4.compress(lz4_work, data, tag + 1,
+		length = qr_codec_lz4.compress(lz4_work(work), data, tag + 1,
 		    capacity - 1);
 	if (length == 0)
 		return 0;
-	*tag = good ? TAG_ZSTD : TAG_LZ4;
+	*tag = good ? CODEC_TAG_ZSTD : CODEC_TAG_LZ4;
 	return length + 1;
 }
 
@@ -68,11 +80,9 @@ auto_expand(void *work, const void *in, size_t length, void *data)
 	const unsigned char *tag = in;
 	if (length == 0)
 		return -QR_EIO;
-	if (*tag == TAG_LZ4)
-		return qr_codec_lz4.expand(NULL, tag + 1, length - 1, data);
-	if (*tag == TAG_ZSTD)
+	if (*tag == CODEC_TAG_ZSTD)
 		return qr_codec_zstd.expand(work, tag + 1, length - 1, data);
-	return -QR_EIO;
+	return qr_codec_words.expand(NULL, in, length, data);
 }
 
 static void
@@ -88,5 +98,6 @@ const struct qr_codec qr_codec_auto = {
 	.compress_init = auto_compress_init,
 	.expand_init = auto_expand_init,
 	.compress = auto_compress,
+	.compress_dense = auto_compress_dense,
 	.expand = auto_expand,
 };

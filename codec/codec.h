@@ -14,6 +14,7 @@
 extern const struct qr_codec qr_codec_lz4;
 extern const struct qr_codec qr_codec_zstd;
 extern const struct qr_codec qr_codec_auto;
+extern const struct qr_codec qr_codec_words;
 
 /* All codecs, ended by NULL. */
 extern const struct qr_codec *const qr_codecs[];

@@ -12,6 +12,11 @@
 #define CODEC_ZSTD_COMPRESS_BYTES ((size_t)80 * 1024)
 #define CODEC_ZSTD_EXPAND_BYTES   ((size_t)96 * 1024)
 
+/* First bytes of results. Others, up to CODEC_ROW_MAX, are words.c's rows. */
+#define CODEC_ROW_MAX  8u
+#define CODEC_TAG_ZSTD 0xfeu
+#define CODEC_TAG_LZ4  0xffu
+
 _Static_assert(CODEC_LZ4_COMPRESS_BYTES % 64 == 0, "codecs align to 64");
 _Static_assert(CODEC_ZSTD_COMPRESS_BYTES % 64 == 0, "codecs align to 64");
 

@@ -8,6 +8,7 @@ const struct qr_codec *const qr_codecs[] = {
 	&qr_codec_lz4,
 	&qr_codec_zstd,
 	&qr_codec_auto,
+	&qr_codec_words,
 	NULL,
 };
 

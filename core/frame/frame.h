@@ -220,6 +220,9 @@ void qr_frame_drain(struct qr_frames *frames);
 
 void qr_frame_stat(const struct qr_frames *frames, struct qr_frame_stat *stat);
 
+/* Frames that the core may use now: all but boot's and the balloon. */
+uint64_t qr_frame_usable(const struct qr_frames *frames);
+
 void qr_check_frames(struct qr_frames *frames, enum qr_check_depth depth);
 
 #endif

@@ -116,6 +116,13 @@ qr_watermark_update(struct qr_frames *frames, uint64_t more_balloon)
 
 /* --- as others see it --- */
 
+uint64_t
+qr_frame_usable(const struct qr_frames *frames)
+{
+	uint64_t given = frames->total_pages - frames->boot_pages;
+	return given - qr_min(hint(&frames->balloon_pages), given);
+}
+
 /* Free pages that an allocation from any class may count on. */
 static uint64_t
 free_pages(const struct qr_frames *frames)

@@ -115,6 +115,10 @@
  */
 #include "swap_impl.h"
 
+/* The pool's share of memory from which on pages are made smaller at the
+ * price of time. */
+#define DENSE_DIVISOR 4u
+
 #define SWAP_SIGNATURE QR_SIGNATURE('s', 'w', 'a', 'p')
 
 /* --- what pages hold --- */
@@ -165,6 +169,27 @@ struct stored {
 	uint32_t checksum;
 };
 
+/*
+ * The length of the page compressed into the work area, 0: it does not fit.
+ * While the pool is a small part of memory, what a page takes there hardly
+ * matters, and how soon it is stored and back does. As the pool grows, each
+ * frame that is saved is one more for mapped pages, unless those are limited
+ * by themselves.
+ */
+static size_t
+store_compress(struct qr_swap *swap, struct swap_work *work, const void *data)
+{
+	const struct qr_codec *codec = swap->codec;
+	size_t capacity = qr_swap_pool_length_max();
+	bool dense = !swap->keep_raw &&
+		     swap_counted(&swap->pool.frames) >=
+			 qr_frame_usable(swap->frames) / DENSE_DIVISOR;
+	if (dense && codec->compress_dense != NULL)
+		return codec->compress_dense(work->codec, data, work->page,
+		    capacity);
+	return codec->compress(work->codec, data, work->page, capacity);
+}
+
 /* -QR_E2BIG: does not compress; else as qr_swap_pool_store. */
 static int
 store_compressed(struct qr_swap *swap, const void *data, struct stored *stored)
@@ -172,8 +197,7 @@ store_compressed(struct qr_swap *swap, const void *data, struct stored *stored)
 	if (swap->codec == NULL)
 		return -QR_E2BIG;
 	struct swap_work *work = qr_swap_work_acquire(swap, swap->store);
-	size_t length = swap->codec->compress(work->codec, data, work->page,
-	    qr_swap_pool_length_max());
+	size_t length = store_compress(swap, work, data);
 	int error = -QR_E2BIG;
 	if (length != 0)
 		error = qr_swap_pool_store(swap, work->page, length,

@@ -31,6 +31,10 @@ struct qr_codec {
 	 * a page. Returns the length, or 0 if it does not fit. */
 	size_t (*compress)(void *work, const void *data, void *out,
 	    size_t capacity);
+	/* The same for when room is short: smaller, and slower. NULL: there
+	 * is no other way. */
+	size_t (*compress_dense)(void *work, const void *data, void *out,
+	    size_t capacity);
 	/* Expands length bytes into a whole page. 0, or -QR_EIO: malformed;
 	 * reads nothing beyond in[length) and never writes past data's
 	 * page. */
