@@ -23,7 +23,8 @@ struct qr_linux {
 	struct qr_space *space;
 	struct qr_linux_config config;
 	uint64_t frames;       /* frames described: the budget in pages, and
-				   with an outside pool that much more */
+				   with an outside pool three times as
+				   much more */
 	unsigned char *home;   /* direct map: frame n at home + n pages */
 	unsigned char *stages; /* a staging window for each CPU */
 	unsigned char *zeros;  /* QR_STAGE_PAGES pages, never written */

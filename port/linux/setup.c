@@ -41,7 +41,7 @@ setup_memory(void)
 	const struct qr_linux_config *config = &state->config;
 	uint64_t budget = config->budget_bytes / QR_PAGE_SIZE;
 	state->frames =
-	    config->pool == QR_LINUX_POOL_OUTSIDE ? budget * 2 : budget;
+	    config->pool == QR_LINUX_POOL_OUTSIDE ? budget * 4 : budget;
 	state->port.cpu_count = cpu_count();
 	state->home =
 	    map_own(state->frames * QR_PAGE_SIZE, PROT_READ | PROT_WRITE);
