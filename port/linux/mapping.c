@@ -16,7 +16,6 @@
  */
 #include <errno.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 
 #include "../../core/base/bits.h"
 #include "../../core/base/check.h"
@@ -627,38 +626,35 @@ call_mlock(long number, const long a[6])
 {
 	uintptr_t start = (uintptr_t)a[0] & ~(QR_PAGE_SIZE - 1);
 	uintptr_t end = page_up((uintptr_t)a[0] + (size_t)a[1]);
-	if (end < start)
+	long flags = number == SYS_mlock2 ? a[2] : 0;
+	if (end < start || (flags & ~(long)MLOCK_ONFAULT) != 0)
 		return -EINVAL;
-	long result =
-	    lock_range(start, end, number, number == SYS_mlock2 ? a[2] : 0);
-	if (result == 0 && number == SYS_mlock)
+	long result = lock_range(start, end, number, flags);
+	if (result == 0 && number != SYS_munlock && flags == 0)
 		populate(start, end - start);
 	return result;
-}
-
-static void
-lock_area(void *ctx, const struct qr_area_info *info)
-{
-	const bool *lock = ctx;
-	int failed = qr_space_advise(qr_linux.space, info->start,
-	    info->end - info->start, *lock ? QR_ADVICE_LOCK : QR_ADVICE_UNLOCK,
-	    0);
-	QR_ASSERT(failed == 0, "locking a whole area failed: %d", failed);
 }
 
 static long
 call_mlockall(bool lock, int flags)
 {
-	struct rlimit limit;
-	if (lock && (flags == 0 || (flags & ~7) != 0))
+	const int known = MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT;
+	uintptr_t at = 0;
+	struct qr_area_info area;
+	if (lock && ((flags & ~known) != 0 ||
+			(flags & (MCL_CURRENT | MCL_FUTURE)) == 0))
 		return -EINVAL;
-	if (lock &&
-	    qr_sys4(SYS_prlimit64, 0L, RLIMIT_MEMLOCK, NULL, &limit) != 0)
-		return -EPERM;
 	qr_space_lock(qr_linux.space);
 	qr_linux.lock_future = lock && (flags & MCL_FUTURE) != 0;
-	if (!lock || (flags & MCL_CURRENT) != 0)
-		qr_space_for_each_area(qr_linux.space, lock_area, &lock);
+	bool current = !lock || (flags & MCL_CURRENT) != 0;
+	/* By query: what is alike then is joined behind it. */
+	while (current && managed_next(&at, UINTPTR_MAX, &area)) {
+		int failed = qr_space_advise(qr_linux.space, area.start,
+		    area.end - area.start,
+		    lock ? QR_ADVICE_LOCK : QR_ADVICE_UNLOCK, 0);
+		QR_ASSERT(failed == 0, "locking a whole area failed: %d",
+		    failed);
+	}
 	qr_space_unlock(qr_linux.space);
 	return 0;
 }
