@@ -31,6 +31,8 @@ enum { HELPER_NONE, HELPER_RUNS, HELPER_STOPS };
 static struct {
 	_Atomic(uint32_t) state; /* HELPER_* */
 	_Atomic(uint32_t) tid;   /* 0 when it is gone: the kernel clears it */
+	/* The core asks once and then waits for a balance, so this stays set
+	 * where no helper runs, for the next one or a fork's child's. */
 	_Atomic(uint32_t) balance_due;
 	struct qr_thread *thread;
 } helper;
@@ -54,9 +56,7 @@ void
 linux_wake_reclaim(void *ctx)
 {
 	(void)ctx;
-	if (!helper_runs())
-		return;
-	if (atomic_exchange(&helper.balance_due, 1) == 0)
+	if (atomic_exchange(&helper.balance_due, 1) == 0 && helper_runs())
 		helper_poke();
 }
 
@@ -205,6 +205,5 @@ helper_forked(void)
 	if (helper.thread != NULL)
 		helper_discard();
 	atomic_store(&helper.tid, 0);
-	atomic_store(&helper.balance_due, 0);
 	atomic_store(&helper.state, HELPER_NONE);
 }
