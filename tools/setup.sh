@@ -4,6 +4,8 @@
 # tests, or the whole matrix need is there. What is missing is installed with
 # apt where that is allowed (root, or sudo without a password); where it is
 # not, or with --dry-run, the line to type is printed, and the exit code is 1.
+# Programs that tests run under Quire are installed where that is allowed; a
+# test that lacks one says so and skips.
 set -eu
 
 dry_run=no
@@ -13,6 +15,7 @@ if [ "${1-}" = --dry-run ]; then
 fi
 stage=${1:?usage: setup.sh [--dry-run] build|check|check-all}
 missing=
+wanted=
 
 has_command() { command -v "$1" >/dev/null 2>&1; }
 
@@ -33,6 +36,13 @@ need() {
 	"$@" || missing="$missing $package"
 }
 
+# want PACKAGE TEST...: notes a package that can be done without.
+want() {
+	package=$1
+	shift
+	"$@" || wanted="$wanted $package"
+}
+
 need_for_build() {
 	need make has_command make
 	need cmake has_command cmake
@@ -49,12 +59,18 @@ need_for_check() {
 	need clang-format has_command clang-format
 	need mandoc has_command mandoc
 	need shellcheck has_command shellcheck
+	want python3 has_command python3
+	want sqlite3 has_command sqlite3
+	want redis-server has_command redis-server
+	want perl has_command perl
 }
 
 need_for_check_all() {
 	need clang has_command clang
 	need clang-tidy has_command clang-tidy
 	need libclang-rt-dev has_clang_runtime
+	want nodejs has_command node
+	want default-jre-headless has_command java
 }
 
 # clang's sanitizers come in a package of their own.
@@ -81,7 +97,7 @@ check-all)
 	;;
 esac
 
-if [ -z "$missing" ]; then
+if [ -z "$missing$wanted" ]; then
 	exit 0
 fi
 
@@ -90,7 +106,9 @@ if [ "$(id -u)" -ne 0 ]; then
 	as_root=sudo
 fi
 
+# Why nothing can be installed now; that matters only if something is missing.
 explain() {
+	[ -n "$missing" ] || exit 0
 	echo "setup: missing:$missing" >&2
 	echo "setup: $1; type this${as_root:+ (sudo, or as root)}," \
 		"then make again:" >&2
@@ -110,9 +128,16 @@ apt() {
 		apt-get -q -y -o Dpkg::Use-Pty=0 "$@"
 }
 
-echo "setup: installing$missing"
+echo "setup: installing$missing$wanted"
 apt update || echo "setup: the package lists could not be renewed" >&2
 # One word a package.
 # shellcheck disable=SC2086
-apt install --no-install-recommends $missing || explain "apt-get failed"
+if [ -n "$missing" ]; then
+	apt install --no-install-recommends $missing || explain "apt-get failed"
+fi
+# shellcheck disable=SC2086
+if [ -n "$wanted" ]; then
+	apt install --no-install-recommends $wanted ||
+		echo "setup: without$wanted; tests of these skip" >&2
+fi
 echo "setup: done"

@@ -3,7 +3,10 @@
 # programs.sh NAME: a real program doing something that prints the same each
 # time; 77 if it is not installed. Without NAME: the names.
 need() {
-	command -v "$1" >/dev/null || exit 77
+	command -v "$1" >/dev/null || {
+		echo "skipped: $1 is not installed"
+		exit 77
+	}
 }
 
 program_python() {
