@@ -239,13 +239,21 @@ ledger_slot_new(void)
 	return NULL;
 }
 
+/* pid last: then it may be somebody else's at once. */
+static void
+slot_clear(struct ledger_slot *slot)
+{
+	atomic_store(&slot->unmanaged, 0);
+	atomic_store(&slot->credits, 0);
+	atomic_store(&slot->pid, 0);
+}
+
 void
 ledger_slot_free(struct ledger_slot *slot)
 {
 	if (slot == NULL)
 		return;
-	atomic_store(&slot->credits, 0);
-	atomic_store(&slot->pid, 0);
+	slot_clear(slot);
 }
 
 int
@@ -320,22 +328,23 @@ ledger_reap(void)
 		    (pid & SLOT_COMING) != 0 ? pid & ~SLOT_COMING : i;
 		if (slot_is_deserted(owner) &&
 		    atomic_compare_exchange_strong(&slot->pid, &pid,
-			SLOT_GOING)) {
-			atomic_store(&slot->credits, 0);
-			atomic_store(&slot->pid, 0);
-		}
+			SLOT_GOING))
+			slot_clear(slot);
 	}
 }
 
 void
 ledger_close_old(int fd)
 {
-	/* Closing any descriptor of a file drops the process's locks on it. */
+	/* Closing any descriptor of a file drops the process's locks on it;
+	 * meanwhile nobody may find the slot deserted. */
+	struct flock lock;
 	int old = ledger.fd;
+	uint32_t pid = atomic_exchange(&ledger.own->pid, SLOT_GOING);
 	ledger.fd = fd;
 	qr_sys1(SYS_close, old);
-	struct flock lock;
 	slot_lock(ledger.own, F_SETLK, F_WRLCK, &lock);
+	atomic_store(&ledger.own->pid, pid);
 }
 
 bool
@@ -365,8 +374,11 @@ ledger_leave(void)
 {
 	struct flock lock;
 	ledger.left_credits = atomic_load(&ledger.own->credits);
+	/* Without its lock nobody may clear it but we, and the lock must be
+	 * gone before somebody else may take it. */
+	atomic_store(&ledger.own->pid, SLOT_GOING);
 	slot_lock(ledger.own, F_SETLK, F_UNLCK, &lock);
-	ledger_slot_free(ledger.own);
+	slot_clear(ledger.own);
 	/* Threads that still run may take and give; it goes nowhere. */
 	ledger.own = &ledger.nowhere;
 }
@@ -414,8 +426,8 @@ ledger_name_outsider(const char *name)
 		while (name[at] != '\0' && name[at] != '\n' &&
 		       kept[at] == name[at])
 			at++;
-		if (kept[at] == '\0' && at != 0)
-			return; /* known */
+		if (kept[at] == '\0' && (name[at] == '\0' || name[at] == '\n'))
+			return; /* known, or no name */
 		if (kept[0] != '\0')
 			continue;
 		for (at = 0; at + 1 < LEDGER_NAME_MAX && name[at] != '\0' &&
