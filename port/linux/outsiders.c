@@ -76,7 +76,8 @@ look_add(struct look *look, uint32_t pid)
 		look->pids[look->count++] = pid;
 }
 
-/* Adds the pids of a text of numbers with blanks between. */
+/* Adds the pids of a text of numbers, each with a blank behind it: one without
+ * was cut off where the text ends. */
 static void
 look_add_list(struct look *look, const char *text)
 {
@@ -84,10 +85,11 @@ look_add_list(struct look *look, const char *text)
 		uint32_t pid = 0;
 		for (; *text >= '0' && *text <= '9'; text++)
 			pid = pid * 10 + (uint32_t)(*text - '0');
+		if (*text == '\0')
+			break;
 		if (pid != 0)
 			look_add(look, pid);
-		if (*text != '\0')
-			text++;
+		text++;
 	}
 }
 
