@@ -94,7 +94,7 @@ exec_compose_environment(void)
 {
 	static const char prefix[] = QR_LINUX_CONFIG_VARIABLE "=";
 	struct qr_linux_config config = qr_linux.config;
-	config.ledger_fd = (uint64_t)(ledger_fd() + 1);
+	config.ledger_fd = (uint64_t)ledger_fd() + 1;
 	for (size_t i = 0; i < sizeof(prefix); i++)
 		environment.run[i] = prefix[i];
 	int length = qr_linux_config_format(&config,
@@ -149,12 +149,12 @@ void
 pager_exit(struct qr_thread *thread, int status)
 {
 	if (qr_linux.space != NULL && !thread->guest)
-		report_summary(status & 0xff);
+		report_summary(status & 0xff, 0);
 }
 
 void
 pager_killed(struct qr_thread *thread, int signal_number)
 {
 	if (qr_linux.space != NULL && !thread->guest)
-		report_summary(128 + signal_number);
+		report_summary(0, signal_number);
 }

@@ -185,7 +185,7 @@ linux_oom(void *ctx, void *mm, const struct qr_oom_report *oom)
 	print_holders(&print, &stat, oom);
 	print_enough(&print, &stat, oom);
 	report_say(&print);
-	report_summary(128 + SIGKILL);
+	report_summary(0, SIGKILL);
 	for (;;)
 		qr_sys2(SYS_kill, qr_sys0(SYS_getpid), (long)SIGKILL);
 }

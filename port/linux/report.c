@@ -227,7 +227,7 @@ columns_from(const struct print *print, size_t offset)
 }
 
 static void
-print_head(struct print *print, int status)
+print_head(struct print *print, int exit_code, int signal_number)
 {
 	uint64_t ms = (linux_clock(NULL) - qr_linux.start_ns) / 1000000;
 	const char *rule = either("\u2500", "-");
@@ -237,10 +237,10 @@ print_head(struct print *print, int status)
 	print_name(print);
 	print_format(print, " %s %lu.%02lu s %s ", dot,
 	    (unsigned long)(ms / 1000), (unsigned long)(ms / 10 % 100), dot);
-	if (status > 128)
-		print_format(print, "signal %d ", status - 128);
+	if (signal_number != 0)
+		print_format(print, "signal %d ", signal_number);
 	else
-		print_format(print, "exit %d ", status);
+		print_format(print, "exit %d ", exit_code);
 	while (columns_from(print, start) < HEAD_COLUMNS)
 		print_text(print, rule);
 	print_char(print, '\n');
@@ -372,7 +372,7 @@ keep_summary(struct print *text)
 }
 
 void
-report_summary(int status)
+report_summary(int exit_code, int signal_number)
 {
 	if (atomic_exchange(&report.done, 1) != 0)
 		return;
@@ -385,11 +385,13 @@ report_summary(int status)
 	struct qr_machine_stat stat;
 	qr_machine_stat(qr_linux.machine, &stat);
 	print_init(&print, text, sizeof(text));
-	print_head(&print, status);
+	print_head(&print, exit_code, signal_number);
 	print_ram(&print, &stat);
 	print_faults(&print);
 	print_out(&print, &stat);
-	int failed = report_json(status, &stat);
+	int failed =
+	    report_json(signal_number != 0 ? 128 + signal_number : exit_code,
+		&stat);
 	if (failed != 0)
 		print_format(&print, " json   not written, error %d\n",
 		    -failed);

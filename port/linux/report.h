@@ -19,8 +19,8 @@ void report_say(struct print *print);
 void report_add(int sign);
 
 /* Once, as the process ends: its counters, and if it is the tree's root the
- * summary. status is an exit code, or 128 + a signal. */
-void report_summary(int status);
+ * summary. signal_number: what kills it; 0: it exits with the code. */
+void report_summary(int exit_code, int signal_number);
 
 /* report_json.c: the summary to the file that was asked for, if any. 0 or
  * -errno. */
