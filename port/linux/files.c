@@ -14,6 +14,7 @@
 #include <sys/uio.h>
 
 #include "files.h"
+#include "helper.h"
 #include "ledger.h"
 #include "linux.h"
 #include "pager.h"
@@ -100,12 +101,10 @@ fd_moved(int fd)
 	return (int)to;
 }
 
-int
-pager_move_fd(int fd)
+/* Makes the descriptor that is fd be to. */
+static void
+fd_rename(int fd, int to)
 {
-	int to = fd_moved(fd);
-	if (to < 0)
-		return to;
 	if (fd == qr_linux.uffd)
 		qr_linux.uffd = to;
 	else if (fd == qr_linux.mem_fd)
@@ -118,10 +117,24 @@ pager_move_fd(int fd)
 		atomic_store(&qr_linux.swap_fd, to);
 	if (fd != ledger_fd()) {
 		qr_sys1(SYS_close, fd);
-		return 0;
+		return;
 	}
 	ledger_close_old(to);
 	exec_compose_environment();
+}
+
+int
+pager_move_fd(int fd)
+{
+	int to = fd_moved(fd);
+	if (to < 0)
+		return to;
+	/* It knows the descriptor by its old number only. */
+	bool had_helper = helper_runs();
+	helper_stop();
+	fd_rename(fd, to);
+	if (had_helper)
+		helper_wanted();
 	return 0;
 }
 
