@@ -95,8 +95,11 @@ handler_start(void)
 	handler->is_own = true;
 	const long args[5] = {
 		CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
-		    CLONE_THREAD | CLONE_SYSVSEM,
+		    CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS,
 		(long)qr_thread_stack_end(handler),
+		0,
+		0,
+		QR_SYS_ARG(handler->tcb),
 	};
 	qr_sys4(SYS_rt_sigprocmask, (long)SIG_SETMASK, &all, &old, 8L);
 	long tid = qr_sys_clone(SYS_clone, args, handler_main, NULL);

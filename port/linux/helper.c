@@ -130,12 +130,12 @@ helper_spawn(void)
 {
 	const long args[5] = {
 		CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
-		    CLONE_THREAD | CLONE_SYSVSEM | CLONE_PARENT_SETTID |
-		    CLONE_CHILD_CLEARTID,
+		    CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS |
+		    CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
 		(long)qr_thread_stack_end(helper.thread),
 		QR_SYS_ARG(&helper.tid),
 		QR_SYS_ARG(&helper.tid),
-		0,
+		QR_SYS_ARG(helper.thread->tcb),
 	};
 	return qr_sys_clone(SYS_clone, args, helper_main, NULL);
 }

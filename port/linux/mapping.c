@@ -26,6 +26,9 @@
 #include "sys.h"
 #include "uapi.h"
 
+/* Less than this of unmanaged memory at once needs nobody to measure it. */
+#define CHARGED_BYTES_MIN ((size_t)1 << 20)
+
 /* Bytes of mincore's answer computed at a time. */
 #define MINCORE_STEP 256u
 
@@ -142,6 +145,14 @@ mmap_is_managed(int flags)
 	       (flags & (MAP_HUGETLB | MAP_GROWSDOWN | MAP_STACK)) == 0;
 }
 
+/* What the budget pays for though it is not managed: thread stacks, shared
+ * memory. */
+static bool
+is_charged(int flags)
+{
+	return (flags & (MAP_ANONYMOUS | MAP_SHARED)) != 0;
+}
+
 static unsigned
 mmap_core_flags(int flags)
 {
@@ -161,10 +172,8 @@ call_mmap(const long a[6])
 	size_t size = page_up((size_t)a[1]);
 	bool managed = mmap_is_managed(flags);
 	bool fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) == MAP_FIXED;
-	/* Who measures what a budget pays for without managing it. */
-	if (!managed && (prot & PROT_WRITE) != 0 &&
-	    size >= HELPER_FROM_PAGES * QR_PAGE_SIZE)
-		helper_wanted();
+	if (!managed && is_charged(flags) && size >= CHARGED_BYTES_MIN)
+		helper_wanted(); /* it measures */
 	if (!managed && !fixed)
 		return host_call(SYS_mmap, a);
 	long host_flags = flags;

@@ -13,6 +13,7 @@
  * a malloc. Whatever fails here ends the process with what, why and what to
  * do, since going on without the budget is not what was asked for.
  */
+#include <asm/prctl.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -194,6 +195,16 @@ check_floor(void)
 	start_fail(text, 0);
 }
 
+/* libc's record of the first thread, where the kernel writes too, may lie in
+ * what was adopted. */
+static void
+keep_tcb(struct qr_thread *thread)
+{
+	uintptr_t tcb = 0;
+	if (qr_sys2(SYS_arch_prctl, (long)ARCH_GET_FS, &tcb) == 0)
+		pager_keep(thread, tcb, QR_PAGE_SIZE);
+}
+
 static void
 start_run(void *arg)
 {
@@ -246,6 +257,7 @@ start_run(void *arg)
 	failed = adopt_mappings();
 	if (failed != 0)
 		start_fail("memory that is there can't be taken over", failed);
+	keep_tcb(thread);
 	const struct gate_config gate = {
 		.pins = state->config.delivery == QR_LINUX_DELIVERY_SIGNAL,
 		.watch_fatal = true,

@@ -21,6 +21,10 @@
 #define QR_THREAD_SIZE ((size_t)QR_THREAD_SIZE_BYTES) /* with the record */
 #define QR_THREAD_PINS 16u /* ranges pinned at once without overflow */
 
+/* Bytes at FS that compiled code takes for granted: the canary of stack
+ * protection. They must not fault while Quire runs, in any thread. */
+#define QR_THREAD_TCB_BYTES ((size_t)64)
+
 struct qr_gate_thread; /* the gate's part: gate/gate.h */
 
 struct qr_thread {
@@ -33,6 +37,7 @@ struct qr_thread {
 				     forks */
 	uint32_t repeats;         /* (o) touches of one address in a row that
 				     needed nothing */
+	uint32_t patch;           /* (o) gate/patch.c: QR_PATCH_... */
 	uintptr_t last_touch;     /* (o) that address */
 	struct qr_thread *next;   /* (registry lock) all records */
 
@@ -42,6 +47,10 @@ struct qr_thread {
 
 	/* mmu.c's copy of a page that is to be stored. */
 	unsigned char peek[QR_PAGE_SIZE]; /* (o) */
+
+	/* What FS points to in threads of Quire's own: the codecs come with
+	 * stack protection, which reads a word there. (c) */
+	uintptr_t tcb[QR_THREAD_TCB_BYTES / sizeof(uintptr_t)];
 
 	/* The gate's, in the same pages. */
 	struct qr_gate_thread *gate; /* (c) */

@@ -44,6 +44,7 @@ struct birth {
 	uintptr_t sp; /* the child's, as the program wants it */
 	uintptr_t child_tid;
 	uintptr_t parent_tid;
+	uintptr_t tls;                 /* with CLONE_SETTLS */
 	long number;                   /* the call that makes it */
 	long args[5];                  /* clone's; clone3's first two */
 	union clone_arguments *clone3; /* NULL: it is a clone */
@@ -171,6 +172,7 @@ birth_record(struct qr_thread *parent, const struct birth *birth)
 		gate_thread->stack = parent->gate->stack;
 	else
 		gate_thread->stack.ss_flags = SS_DISABLE;
+	patch_allow(child, !child->guest && (birth->flags & CLONE_SETTLS) != 0);
 	/* In this order: another thread's fork may come in between, and its
 	 * child undoes what the register holds. */
 	pager_thread_start(child);
@@ -186,6 +188,8 @@ birth_keep(struct qr_thread *parent, struct qr_thread *child,
 	pin(parent, birth->child_tid, 4, QR_ACCESS_WRITE);
 	if (birth->child_tid != 0 && (birth->flags & CLONE_CHILD_CLEARTID) != 0)
 		pager_keep(child, birth->child_tid, 4);
+	if ((birth->flags & CLONE_SETTLS) != 0)
+		pager_keep(child, birth->tls, QR_THREAD_TCB_BYTES);
 }
 
 static long
@@ -196,6 +200,9 @@ birth_share(struct qr_thread *parent, const struct gate_context *context,
 	struct qr_thread *child = birth_record(parent, birth);
 	if (child == NULL)
 		return -EAGAIN;
+	/* [patch.2] */
+	if ((birth->flags & CLONE_SETTLS) == 0)
+		patch_forget(parent, (birth->flags & CLONE_VFORK) == 0);
 	uintptr_t free_below = birth_context(child, context, birth->sp);
 	birth_keep(parent, child, birth);
 
@@ -250,6 +257,9 @@ static long
 birth_copy(struct qr_thread *thread, struct gate_context *context,
     struct birth *birth)
 {
+	/* The child closes the descriptors of ours that are its parent's. */
+	if ((birth->flags & CLONE_FILES) != 0)
+		return -EINVAL;
 	pin_always(thread, birth->parent_tid, 4, QR_ACCESS_WRITE);
 	pin_always(thread, birth->child_tid, 4, QR_ACCESS_WRITE);
 	int error = pager_fork_prepare(thread);
@@ -300,6 +310,7 @@ plan_clone(struct qr_thread *thread, struct gate_context *context,
 		.sp = (uintptr_t)call->args[1],
 		.parent_tid = (uintptr_t)call->args[2],
 		.child_tid = (uintptr_t)call->args[3],
+		.tls = (uintptr_t)call->args[4],
 		.number = SYS_clone };
 	for (unsigned i = 0; i < 5; i++)
 		birth.args[i] = call->args[i];
@@ -326,6 +337,7 @@ plan_clone3(struct qr_thread *thread, struct gate_context *context,
 		.sp = known->stack + known->stack_size,
 		.parent_tid = known->parent_tid,
 		.child_tid = known->child_tid,
+		.tls = known->tls,
 		.number = SYS_clone3,
 		.args = { QR_SYS_ARG(&arguments), (long)size },
 		.clone3 = &arguments };
@@ -412,6 +424,7 @@ plan_exit(struct qr_thread *thread, struct gate_context *context,
 	if (!thread->guest && atomic_fetch_sub(&gate.live_threads, 1) == 1)
 		return plan_exit_group(thread, context, call);
 	records_free(qr_thread_take(is_gone));
+	patch_forget(thread, true);
 	robust_pin(thread);
 	atomic_store(&thread->gate->ended, true);
 	qr_sys1(SYS_exit, call->args[0]);
