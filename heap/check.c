@@ -313,16 +313,13 @@ check_list(struct qr_heap_thread *thread, unsigned size_class)
 }
 
 static void
-check_parked(struct qr_heap *heap)
+check_parked(const struct qr_heap_thread *thread)
 {
-	for (struct qr_heap_thread *thread = heap->parked; thread != NULL;
-	     thread = thread->parked_next) {
-		for (unsigned k = 0; k < QR_SIZE_CLASSES; k++) {
-			QR_ASSERT(thread->spans[k][QR_SPAN_PARTIAL] == 0,
-			    "heap.8: parked thread %u", thread->number);
-			QR_ASSERT(thread->spans[k][QR_SPAN_FULL] == 0,
-			    "heap.8: parked thread %u", thread->number);
-		}
+	for (unsigned k = 0; k < QR_SIZE_CLASSES; k++) {
+		QR_ASSERT(thread->spans[k][QR_SPAN_PARTIAL] == 0,
+		    "heap.8: parked thread %u", thread->number);
+		QR_ASSERT(thread->spans[k][QR_SPAN_FULL] == 0,
+		    "heap.8: parked thread %u", thread->number);
 	}
 }
 
@@ -336,7 +333,9 @@ qr_check_heap(bool quiet)
 	qr_heap_lock(heap, QR_HEAP_LOCK_DETACHED);
 	qr_heap_lock(heap, QR_HEAP_LOCK_RUNS);
 	check_runs(&check);
-	check_parked(heap);
+	for (const struct qr_heap_thread *thread = heap->parked; thread != NULL;
+	     thread = thread->parked_next)
+		check_parked(thread);
 	qr_heap_unlock(heap, QR_HEAP_LOCK_RUNS);
 	qr_heap_unlock(heap, QR_HEAP_LOCK_DETACHED);
 	qr_heap_unlock(heap, QR_HEAP_LOCK_PURGE);

@@ -14,6 +14,9 @@
 
 #include "fast_impl.h"
 
+/* The parameters of libc's headers have reserved names.
+ * NOLINTBEGIN(readability-inconsistent-declaration-parameter-name) */
+
 /* What the headers of this libc do not declare. */
 void cfree(void *block);
 void free_sized(void *block, size_t size);
@@ -230,3 +233,5 @@ malloc_stats(void)
 	int fd = STDERR_FILENO;
 	qr_heap_dump(print_line, &fd);
 }
+
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */

@@ -152,7 +152,7 @@ span_init(struct qr_span *span, const struct qr_heap_run *run,
 	size_t size = qr_size_of_class(size_class);
 	size_t blocks = ((size_t)run->pages << QR_PAGE_SHIFT) / size;
 	unsigned units = span_units((unsigned)blocks);
-	memset(span, 0, units * QR_SPAN_UNIT_BYTES);
+	memset(span, 0, (size_t)units * QR_SPAN_UNIT_BYTES);
 	span->page = (uint32_t)run->page;
 	span->owner = owner;
 	span->blocks = (uint16_t)blocks;

@@ -124,7 +124,7 @@ linux_mmu_map(void *ctx, void *mm, unsigned cpu, const struct qr_map_run *run)
 	(void)mm;
 	const unsigned char *from =
 	    run->zero ? qr_linux.zeros
-		      : qr_linux.stages + cpu * QR_STAGE_PAGES * QR_PAGE_SIZE;
+		      : qr_linux.stages + QR_PAGE_SIZE * QR_STAGE_PAGES * cpu;
 	size_t size = run->count * QR_PAGE_SIZE;
 	size_t done = 0;
 	while (done < size) {

@@ -54,7 +54,8 @@ linux_stage(void *ctx, unsigned cpu, qr_pfn_t frame, size_t index)
 {
 	const struct qr_linux *state = ctx;
 	(void)frame;
-	return state->stages + (cpu * QR_STAGE_PAGES + index) * QR_PAGE_SIZE;
+	return state->stages +
+	       ((size_t)cpu * QR_STAGE_PAGES + index) * QR_PAGE_SIZE;
 }
 
 static unsigned

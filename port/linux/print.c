@@ -91,53 +91,68 @@ print_signed(struct print *print, int64_t value, const struct spec *spec)
 	print_number(print, size, 10, value < 0, spec);
 }
 
+static void
+print_string(struct print *print, const char *text, const struct spec *spec)
+{
+	size_t length = 0;
+	while (text[length] != '\0')
+		length++;
+	print_padded(print, text, length, spec);
+}
+
+/* The next argument, as kind and spec say. */
+static void
+print_argument(struct print *print, char kind, const struct spec *spec,
+    va_list *args)
+{
+	switch (kind) {
+	case 'd':
+		print_signed(print,
+		    spec->longs ? va_arg(*args, long) : va_arg(*args, int),
+		    spec);
+		break;
+	case 'u':
+	case 'x':
+		print_number(print,
+		    spec->longs ? va_arg(*args, unsigned long)
+				: va_arg(*args, unsigned),
+		    kind == 'x' ? 16 : 10, false, spec);
+		break;
+	case 'p':
+		print_text(print, "0x");
+		print_number(print, (uint64_t)(uintptr_t)va_arg(*args, void *),
+		    16, false, spec);
+		break;
+	case 'c':
+		print_char(print, (char)va_arg(*args, int));
+		break;
+	case 's':
+		print_string(print, va_arg(*args, const char *), spec);
+		break;
+	default:
+		print_char(print, kind);
+		break;
+	}
+}
+
 void
 print_vformat(struct print *print, const char *format, va_list args)
 {
+	/* A va_list that is a parameter may be a pointer already. */
+	va_list rest;
+	va_copy(rest, args);
 	for (; *format != '\0'; format++) {
+		struct spec spec;
 		if (*format != '%') {
 			print_char(print, *format);
 			continue;
 		}
-		struct spec spec;
 		format = spec_read(format + 1, &spec);
-		switch (*format) {
-		case 'd':
-			print_signed(print,
-			    spec.longs ? va_arg(args, long) : va_arg(args, int),
-			    &spec);
+		if (*format == '\0')
 			break;
-		case 'u':
-		case 'x':
-			print_number(print,
-			    spec.longs ? va_arg(args, unsigned long)
-				       : va_arg(args, unsigned),
-			    *format == 'x' ? 16 : 10, false, &spec);
-			break;
-		case 'p':
-			print_text(print, "0x");
-			print_number(print,
-			    (uint64_t)(uintptr_t)va_arg(args, void *), 16,
-			    false, &spec);
-			break;
-		case 'c':
-			print_char(print, (char)va_arg(args, int));
-			break;
-		case 's': {
-			const char *text = va_arg(args, const char *);
-			size_t length = 0;
-			while (text[length] != '\0')
-				length++;
-			print_padded(print, text, length, &spec);
-			break;
-		}
-		case '\0':
-			return;
-		default:
-			print_char(print, *format);
-			break;
-		}
+		print_argument(print, *format, &spec, &rest);
 	}
+	va_end(rest);
 }
 
 void

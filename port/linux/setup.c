@@ -46,7 +46,7 @@ setup_memory(void)
 	state->home =
 	    map_own(state->frames * QR_PAGE_SIZE, PROT_READ | PROT_WRITE);
 	state->stages =
-	    map_own(state->port.cpu_count * QR_STAGE_PAGES * QR_PAGE_SIZE,
+	    map_own(QR_PAGE_SIZE * QR_STAGE_PAGES * state->port.cpu_count,
 		PROT_READ | PROT_WRITE);
 	state->zeros = map_own(QR_STAGE_PAGES * QR_PAGE_SIZE, PROT_READ);
 	if (state->home == NULL || state->stages == NULL ||

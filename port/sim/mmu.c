@@ -434,6 +434,19 @@ range_check(const struct sim_mm *mm, qr_vaddr_t start, qr_vaddr_t end)
 	    (unsigned long long)start, (unsigned long long)end);
 }
 
+/* What an entry grants. */
+static unsigned
+bits_prot(uint64_t bits)
+{
+	unsigned prot = 0;
+	if ((bits & BIT_PRESENT) != 0) {
+		prot = QR_PROT_READ;
+		prot |= (bits & BIT_WRITE) != 0 ? QR_PROT_WRITE : 0;
+		prot |= (bits & BIT_NX) == 0 ? QR_PROT_EXEC : 0;
+	}
+	return prot;
+}
+
 /*
  * [sim.4] When the core asks to make the machine agree, the entries of the
  * range are as the call's contract says: no present one has a right that is
@@ -448,17 +461,12 @@ range_check_rights(const struct sim_mm *mm, qr_vaddr_t start, qr_vaddr_t end,
 	while (page < page_of(end)) {
 		struct walk walk = mm_walk(mm, page << QR_PAGE_SHIFT, false);
 		uint64_t bits = walk.leaf == NULL ? 0 : atomic_load(walk.leaf);
-		if ((bits & BIT_PRESENT) != 0) {
-			unsigned has = QR_PROT_READ;
-			has |= (bits & BIT_WRITE) != 0 ? QR_PROT_WRITE : 0;
-			has |= (bits & BIT_NX) == 0 ? QR_PROT_EXEC : 0;
-			SIM_CHECK((has & ~allowed) == 0,
-			    "sim.4: entry 0x%llx of 0x%llx grants %u, "
-			    "at most %u is allowed here",
-			    (unsigned long long)bits,
-			    (unsigned long long)page << QR_PAGE_SHIFT, has,
-			    allowed);
-		}
+		unsigned has = bits_prot(bits);
+		SIM_CHECK((has & ~allowed) == 0,
+		    "sim.4: entry 0x%llx of 0x%llx grants %u, at most %u is "
+		    "allowed here",
+		    (unsigned long long)bits,
+		    (unsigned long long)page << QR_PAGE_SHIFT, has, allowed);
 		page = (page & ~(walk.span_pages - 1)) + walk.span_pages;
 	}
 }

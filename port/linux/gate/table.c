@@ -33,9 +33,9 @@ struct table_pointer {
 #define TABLE_POINTERS 5u
 
 struct table_row {
-	bool known;
 	gate_plan plan; /* NULL: as pointer[] says */
 	struct table_pointer pointer[TABLE_POINTERS];
+	bool known;
 };
 
 #define NONE                                                                   \
