@@ -13,4 +13,12 @@
  * not wrong. A power of two. */
 #define QR_STUB_COUNT 4096
 
+/* Places of libc that reach the gate without a trap, at most. */
+#define QR_PATCH_COUNT 64
+
+/* struct qr_thread's field of that name, its offset and its bits. */
+#define QR_THREAD_PATCH_AT 20
+#define QR_PATCH_INSIDE    1 /* on the way of a call without a trap */
+#define QR_PATCH_PUT_OFF   2 /* a signal waits for the end of it */
+
 #endif

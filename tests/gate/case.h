@@ -25,6 +25,7 @@ extern const struct test_case signal_cases[];
 extern const struct test_case thread_cases[];
 extern const struct test_case process_cases[];
 extern const struct test_case memory_cases[];
+extern const struct test_case patch_cases[];
 
 /* Prints a call's result, and errno if it failed. */
 void show(const char *what, long result);

@@ -49,7 +49,7 @@ sleep_ms(long ms)
 }
 
 static const struct test_case *const lists[] = { signal_cases, thread_cases,
-	process_cases, memory_cases };
+	process_cases, memory_cases, patch_cases };
 
 int
 main(int argc, char **argv)

@@ -198,6 +198,9 @@ start(void *arg)
 	const char *test = getenv("GATE_TEST");
 	if (test != NULL && strcmp(test, "chaos") == 0)
 		config.pins = chaos_init();
+	else if (test != NULL && strcmp(test, "patch-chaos") == 0)
+		config.pins = chaos_init();
+	config.patch = test != NULL && strncmp(test, "patch", 5) == 0;
 	config.watch_fatal = test != NULL && strcmp(test, "report") == 0;
 	qr_thread_begin(thread);
 	qr_thread_claim(thread);

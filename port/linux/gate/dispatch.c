@@ -122,6 +122,8 @@ dispatch_call(struct qr_thread *thread, struct gate_context *context)
 	} else {
 		atomic_fetch_add_explicit(&gate.calls, 1,
 		    memory_order_relaxed); /* a statistic */
+		if (QR_UNLIKELY(gate_thread->patch_allowed))
+			patch_remember(thread, context->reg[GATE_RIP]);
 		gate_thread->call_return = context->reg[GATE_RIP];
 		call_load(context, &gate_thread->call);
 		verdict = plan_call(thread, context, &gate_thread->call);
@@ -145,11 +147,14 @@ bool
 dispatch_settle(struct qr_thread *thread, struct gate_context *context,
     uint64_t *mask)
 {
+	bool patched = patch_settle(thread, context);
 	uintptr_t rip = context->reg[GATE_RIP];
 	if (stub_settle(&rip)) {
 		context->reg[GATE_RIP] = rip;
 		return true;
 	}
+	if (patched)
+		return true;
 	bool before = rip == (uintptr_t)qr_stub_watched;
 	bool after = rip == (uintptr_t)qr_stub_watched_after ||
 		     rip == (uintptr_t)qr_stub_watched_trap;

@@ -147,6 +147,9 @@ gate_arm(struct qr_thread *thread)
 	qr_sys4(SYS_rt_sigprocmask, (long)SIG_UNBLOCK, &held, &mask,
 	    sizeof(mask));
 	gate_thread->held_mask = mask & held;
+	if (gate.config.patch)
+		patch_install();
+	patch_allow(thread, true);
 	return process_arm(thread);
 }
 

@@ -24,6 +24,9 @@ struct gate_config {
 	/* Call pager_killed before a signal's default action ends the
 	 * process; signals that nobody handles then get a handler. */
 	bool watch_fatal;
+	/* Write to libc's text, so that its most frequent calls don't trap;
+	 * see patch.c. */
+	bool patch;
 };
 
 /* Once per process, before it has threads. Takes over the dispositions that

@@ -170,6 +170,12 @@ struct qr_gate_thread {
 	struct gate_mask_argument mask_argument;
 	struct gate_transfer transfer;
 
+	/* patch.c */
+	bool patch_allowed;    /* patch_words may be set: the TLS is its own */
+	uintptr_t patch_words; /* where this record is written; 0: nowhere */
+	siginfo_t put_off;     /* a signal that waits; si_signo 0: none */
+	uint64_t put_off_mask; /* the mask that it found */
+
 	/* exec.c: memory to give back when the exec fails, or the guest that
 	 * made it is gone. 0: none */
 	uintptr_t exec_image;
@@ -200,6 +206,24 @@ bool user_fixup(struct gate_context *context);
 /* stub.c: where in the program calls come from. */
 uintptr_t stub_for(uintptr_t return_address);
 bool stub_settle(uintptr_t *rip);
+
+/* patch.c: calls without a trap. */
+void patch_install(void);
+void patch_allow(struct qr_thread *thread, bool own_tls);
+/* A trap that patching should have spared: from now on it will. */
+void patch_remember(struct qr_thread *thread, uintptr_t call_return);
+/* The thread's TLS will be used by somebody else, or by nobody. */
+void patch_forget(struct qr_thread *thread, bool for_good);
+/* As stub_settle. */
+bool patch_settle(struct qr_thread *thread, struct gate_context *context);
+/* The record was looked for where no memory is. */
+bool patch_fixup(struct qr_thread *thread, struct gate_context *context);
+/* A signal has to wait for the end of the way; info NULL: it is kept already.
+ * patch_take: there it is, if any. */
+void patch_put_off(struct qr_thread *thread, struct gate_context *context,
+    const siginfo_t *info);
+bool patch_take(struct qr_thread *thread, struct gate_context *context,
+    siginfo_t *info);
 
 /* dispatch.c */
 void gate_result(struct gate_context *context, long result);

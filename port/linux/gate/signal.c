@@ -16,6 +16,8 @@
 /* si_code of a call that dispatch has trapped. */
 #define SIGSYS_DISPATCH 2
 
+#define SYSCALL_SIZE 2u /* bytes of the instruction */
+
 /* Bytes below the stack pointer that the ABI lets functions use. */
 #define RED_ZONE 128u
 
@@ -351,6 +353,36 @@ signal_deliver(struct qr_thread *thread, struct gate_context *context,
 		handler_run(thread, context, info, mask);
 }
 
+/* A signal that had to wait comes first: the trap, if it is one, is that of
+ * the call that it waited for. False: none has. */
+static bool
+signal_deliver_put_off(struct qr_thread *thread, struct gate_context *context,
+    bool trapped)
+{
+	siginfo_t info;
+	if (!patch_take(thread, context, &info))
+		return false;
+	if (trapped)
+		context->reg[GATE_RIP] -= SYSCALL_SIZE;
+	signal_deliver(thread, context, &info, false);
+	return trapped;
+}
+
+/* On the Quire stack: the program's handlers have to wait. */
+static void
+signal_nested(struct qr_thread *thread, struct gate_context *context,
+    const siginfo_t *info)
+{
+	bool held = (GATE_BIT(info->si_signo) & GATE_HELD) != 0;
+	bool patched = (thread->patch & QR_PATCH_INSIDE) != 0;
+	if (held)
+		held_keep(thread->gate, info);
+	if (patched)
+		patch_put_off(thread, context, held ? NULL : info);
+	else if (!held)
+		signal_on_own_stack(thread, context, info);
+}
+
 void
 signal_arrive(int signal, siginfo_t *info, void *frame_context)
 {
@@ -360,6 +392,9 @@ signal_arrive(int signal, siginfo_t *info, void *frame_context)
 	bool fault = info->si_code > 0 && (GATE_BIT(signal) & GATE_HELD) != 0;
 	bool trapped = signal == SIGSYS && info->si_code == SIGSYS_DISPATCH;
 
+	if (QR_UNLIKELY((thread->patch & QR_PATCH_PUT_OFF) != 0) && !nested &&
+	    signal_deliver_put_off(thread, context, trapped))
+		goto held;
 	if (trapped && !nested && info->si_arch != AUDIT_ARCH_X86_64) {
 		/* int $0x80, as on a kernel without it. */
 		gate_result(context, -ENOSYS);
@@ -378,14 +413,12 @@ signal_arrive(int signal, siginfo_t *info, void *frame_context)
 		    signal, (unsigned long)context->reg[GATE_RIP],
 		    trapped ? (unsigned long)context->reg[GATE_RAX]
 			    : (unsigned long)info->si_addr);
-		if ((GATE_BIT(signal) & GATE_HELD) != 0)
-			held_keep(thread->gate, info);
-		else
-			signal_on_own_stack(thread, context, info);
+		signal_nested(thread, context, info);
 		return;
-	} else {
+	} else if (!fault || !patch_fixup(thread, context)) {
 		signal_deliver(thread, context, info, fault);
 	}
+held:
 	if (QR_UNLIKELY(thread->gate->held_pending != 0))
 		held_deliver(thread, context);
 }
