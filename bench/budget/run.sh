@@ -4,7 +4,8 @@
 # allows, beside a memory cgroup with zram (lz4) as its swap. Runs of the three
 # alternate; medians and ratios are printed.
 #
-#   bench/budget/run.sh [-b BUILD] [-n RUNS] [-s MIB] [-t like|equal] [NAME ...]
+#   bench/budget/run.sh [-b BUILD] [-n RUNS] [-s MIB] [-t like|equal]
+#       [-p "PERCENT ..."] [NAME ...]
 #
 # -t like:  the compressed pool outside the budget, as the cgroup has it.
 # -t equal: everything inside; the cgroup's limit is lowered by what zram held
@@ -16,10 +17,12 @@ build=$here/../../build
 runs=3
 mib=256
 table=like
-while getopts b:n:s:t: option; do
+percents="100 75 50 25"
+while getopts b:n:p:s:t: option; do
 	case $option in
 	b) build=$OPTARG ;;
 	n) runs=$OPTARG ;;
+	p) percents=$OPTARG ;;
 	s) mib=$OPTARG ;;
 	t) table=$OPTARG ;;
 	*) exit 2 ;;
@@ -170,7 +173,7 @@ for name in "$@"; do
 	one "$name" plain 0 >/dev/null
 	peak=$(field "$tmp/json" peak_bytes)
 	floor=$((24 << 20))
-	for percent in 100 75 50 25; do
+	for percent in $percents; do
 		row "$name" "$percent"
 	done
 done
