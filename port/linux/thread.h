@@ -38,7 +38,6 @@ struct qr_thread {
 	uint32_t repeats;         /* (o) touches of one address in a row that
 				     needed nothing */
 	uint32_t patch;           /* (o) gate/patch.c: QR_PATCH_... */
-	uint32_t patch;           /* (o) gate/patch.c: QR_PATCH_... */
 	uintptr_t last_touch;     /* (o) that address */
 	struct qr_thread *next;   /* (registry lock) all records */
 

@@ -173,7 +173,6 @@ birth_record(struct qr_thread *parent, const struct birth *birth)
 	else
 		gate_thread->stack.ss_flags = SS_DISABLE;
 	patch_allow(child, !child->guest && (birth->flags & CLONE_SETTLS) != 0);
-	patch_allow(child, !child->guest && (birth->flags & CLONE_SETTLS) != 0);
 	/* In this order: another thread's fork may come in between, and its
 	 * child undoes what the register holds. */
 	pager_thread_start(child);
@@ -201,9 +200,6 @@ birth_share(struct qr_thread *parent, const struct gate_context *context,
 	struct qr_thread *child = birth_record(parent, birth);
 	if (child == NULL)
 		return -EAGAIN;
-	/* [patch.2] */
-	if ((birth->flags & CLONE_SETTLS) == 0)
-		patch_forget(parent, (birth->flags & CLONE_VFORK) == 0);
 	/* [patch.2] */
 	if ((birth->flags & CLONE_SETTLS) == 0)
 		patch_forget(parent, (birth->flags & CLONE_VFORK) == 0);
@@ -428,7 +424,6 @@ plan_exit(struct qr_thread *thread, struct gate_context *context,
 	if (!thread->guest && atomic_fetch_sub(&gate.live_threads, 1) == 1)
 		return plan_exit_group(thread, context, call);
 	records_free(qr_thread_take(is_gone));
-	patch_forget(thread, true);
 	patch_forget(thread, true);
 	robust_pin(thread);
 	atomic_store(&thread->gate->ended, true);
