@@ -147,16 +147,19 @@ range_end(qr_paddr_t start, uint64_t size_bytes)
 
 /* Applies all regions of the kind to the usable set. */
 static int
-map_apply(struct qr_boot *boot, size_t count, enum qr_ram_kind kind)
+map_apply(struct qr_boot *boot, const struct qr_port *port,
+    enum qr_ram_kind kind)
 {
-	for (size_t i = 0; i < count; i++) {
-		const struct qr_ram_region *region = &boot->map[i];
-		if (region->kind != kind || region->size_bytes == 0)
+	struct qr_ram_region region;
+	for (size_t i = 0; port->ops->ram_region(port->ctx, i, &region); i++) {
+		if (i == QR_BOOT_REGIONS_MAX)
+			return -QR_E2BIG;
+		if (region.kind != kind || region.size_bytes == 0)
 			continue;
 		struct qr_boot_range range = {
-			.start = region->start,
-			.end = range_end(region->start, region->size_bytes),
-			.node = region->node,
+			.start = region.start,
+			.end = range_end(region.start, region.size_bytes),
+			.node = region.node,
 		};
 		int error =
 		    kind == QR_RAM_USABLE
@@ -191,16 +194,9 @@ int
 qr_boot_init(struct qr_boot *boot, const struct qr_port *port)
 {
 	__builtin_memset(boot, 0, sizeof(*boot));
-	size_t count = 0;
-	int error = port->ops->ram_map(port->ctx, boot->map,
-	    QR_BOOT_REGIONS_MAX, &count);
-	if (error != 0)
-		return error;
-	if (count > QR_BOOT_REGIONS_MAX)
-		return -QR_E2BIG;
-	error = map_apply(boot, count, QR_RAM_USABLE);
+	int error = map_apply(boot, port, QR_RAM_USABLE);
 	if (error == 0)
-		error = map_apply(boot, count, QR_RAM_RESERVED);
+		error = map_apply(boot, port, QR_RAM_RESERVED);
 	if (error != 0)
 		return error;
 	map_trim(&boot->usable);

@@ -10,7 +10,8 @@
 
 #include <qr/port.h>
 
-/* Regions that the boot allocator can describe; a longer map is refused. */
+/* Ranges that each set of the boot allocator can hold; a RAM map of more
+ * regions is refused. */
 #define QR_BOOT_REGIONS_MAX 128u
 
 /* Half-open. */
@@ -27,7 +28,7 @@ struct qr_boot_set {
 	struct qr_boot_range range[QR_BOOT_REGIONS_MAX];
 };
 
-/* About 10 KiB, to be kept until all is handed over. */
+/* About 6 KiB, to be kept until all is handed over. */
 struct qr_boot {
 	uint32_t signature;
 	bool sealed;
@@ -36,15 +37,14 @@ struct qr_boot {
 	qr_paddr_t tail_start;     /* unused rest of a page that sub-page
 				      requests were cut from */
 	qr_paddr_t tail_end;
-	struct qr_boot_set usable;                     /* whole pages */
-	struct qr_boot_set reserved;                   /* usable or not */
-	struct qr_ram_region map[QR_BOOT_REGIONS_MAX]; /* as the port gave it */
+	struct qr_boot_set usable;   /* whole pages */
+	struct qr_boot_set reserved; /* usable or not */
 };
 
 /*
  * Reads the port's RAM map: any order, overlaps, holes; partial pages at the
  * edges of usable memory are dropped. -QR_E2BIG: more regions than can be
- * described. -QR_ENOMEM: no usable memory. Or the port's error.
+ * described. -QR_ENOMEM: no usable memory.
  */
 QR_MUST_CHECK int qr_boot_init(struct qr_boot *boot,
     const struct qr_port *port);

@@ -22,7 +22,7 @@
  * The core has no globals, so the first struct needs memory before anything
  * can give some. machine_place() finds a gap in the RAM map by itself, for
  * the whole of struct qr_machine, boot allocator included, and boot/ is told
- * at once that it is taken. The stack is no place for 10 KiB.
+ * at once that it is taken. The stack is no place for 6 KiB.
  *
  * A step that fails undoes those before it. What frame/ was given is not
  * given back to anyone: the RAM stays the port's as it was, and a machine
@@ -66,67 +66,63 @@ machine_check_signature(const struct qr_machine *machine)
 
 /* --- place --- */
 
+/* One past the region's last byte, or the highest address. */
+static qr_paddr_t
+region_end(const struct qr_ram_region *region)
+{
+	return region->size_bytes <= UINT64_MAX - region->start
+		   ? region->start + region->size_bytes
+		   : UINT64_MAX;
+}
+
 /* The end of a reserved region that overlaps [start, end), else 0. */
 static qr_paddr_t
-place_conflict(const struct qr_ram_region *regions, size_t count,
-    qr_paddr_t start, qr_paddr_t end)
+place_conflict(const struct qr_port *port, qr_paddr_t start, qr_paddr_t end)
 {
-	for (size_t i = 0; i < count; i++) {
-		const struct qr_ram_region *region = &regions[i];
-		qr_paddr_t region_end = region->start + region->size_bytes;
-		if (region->kind == QR_RAM_RESERVED &&
-		    region->size_bytes != 0 && region->start < end &&
-		    region_end > start)
-			return region_end;
+	struct qr_ram_region region;
+	for (size_t i = 0; port->ops->ram_region(port->ctx, i, &region); i++) {
+		if (region.kind == QR_RAM_RESERVED && region.size_bytes != 0 &&
+		    region.start < end && region_end(&region) > start)
+			return region_end(&region);
 	}
 	return 0;
 }
 
 /* The lowest place in one usable region that nothing reserves. */
 static bool
-place_in_region(const struct qr_ram_region *regions, size_t count,
-    const struct qr_ram_region *in, qr_paddr_t *place)
+place_in_region(const struct qr_port *port, const struct qr_ram_region *in,
+    qr_paddr_t *place)
 {
-	qr_paddr_t end = in->start + in->size_bytes;
-	qr_paddr_t at = qr_round_up(in->start, QR_PAGE_SIZE);
-	/* Each turn passes the end of a reserved region. */
-	for (size_t turn = 0; turn <= count; turn++) {
-		if (at >= end || end - at < sizeof(struct qr_machine))
-			return false;
-		qr_paddr_t past = place_conflict(regions, count, at,
-		    at + sizeof(struct qr_machine));
+	qr_paddr_t end = region_end(in);
+	qr_paddr_t from = in->start;
+	qr_paddr_t at = qr_round_up(from, QR_PAGE_SIZE);
+	/* Each turn passes the end of a reserved region. Rounding up may pass
+	 * the highest address, to 0. */
+	while (
+	    at >= from && at < end && end - at >= sizeof(struct qr_machine)) {
+		qr_paddr_t past =
+		    place_conflict(port, at, at + sizeof(struct qr_machine));
 		if (past == 0) {
 			*place = at;
 			return true;
 		}
-		at = qr_round_up(past, QR_PAGE_SIZE);
+		from = past;
+		at = qr_round_up(from, QR_PAGE_SIZE);
 	}
 	return false;
 }
 
-/* The only large stack frame of the core, 4 KiB for the RAM map: of one
- * thread, once, with nothing below it but the port. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wframe-larger-than="
-static QR_NOINLINE int
+static int
 machine_place(const struct qr_port *port, qr_paddr_t *place)
 {
-	struct qr_ram_region regions[QR_BOOT_REGIONS_MAX];
-	size_t count;
-	int error =
-	    port->ops->ram_map(port->ctx, regions, QR_BOOT_REGIONS_MAX, &count);
-	if (error != 0)
-		return error;
-	if (count > QR_BOOT_REGIONS_MAX)
-		return -QR_E2BIG;
-	for (size_t i = 0; i < count; i++) {
-		if (regions[i].kind == QR_RAM_USABLE &&
-		    place_in_region(regions, count, &regions[i], place))
+	struct qr_ram_region region;
+	for (size_t i = 0; port->ops->ram_region(port->ctx, i, &region); i++) {
+		if (region.kind == QR_RAM_USABLE &&
+		    place_in_region(port, &region, place))
 			return 0;
 	}
 	return -QR_ENOMEM;
 }
-#pragma GCC diagnostic pop
 
 /* --- create, destroy --- */
 

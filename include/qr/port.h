@@ -81,10 +81,10 @@ struct qr_oom_report {
 struct qr_port_ops {
 	/* --- physical memory --- */
 
-	/* Fills regions[0..max) with the RAM map and stores how many regions
-	 * there are in all. Called at boot only, twice. */
-	int (*ram_map)(void *ctx, struct qr_ram_region *regions, size_t max,
-	    size_t *count);
+	/* Stores the index-th region of the RAM map, which is the same each
+	 * time. False: it has no so many. Called at boot only. */
+	bool (
+	    *ram_region)(void *ctx, size_t index, struct qr_ram_region *region);
 
 	/* Start of the direct map: frame n's bytes are at base + n * page
 	 * size for frames that the core uses itself. Called once. NULL: there

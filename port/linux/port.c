@@ -19,19 +19,18 @@
 #include "print.h"
 #include "sys.h"
 
-static int
-linux_ram_map(void *ctx, struct qr_ram_region *regions, size_t max,
-    size_t *count)
+static bool
+linux_ram_region(void *ctx, size_t index, struct qr_ram_region *region)
 {
 	const struct qr_linux *state = ctx;
-	if (max >= 1)
-		regions[0] = (struct qr_ram_region){
-			.start = 0,
-			.size_bytes = state->frames * QR_PAGE_SIZE,
-			.kind = QR_RAM_USABLE,
-		};
-	*count = 1;
-	return 0;
+	if (index > 0)
+		return false;
+	*region = (struct qr_ram_region){
+		.start = 0,
+		.size_bytes = state->frames * QR_PAGE_SIZE,
+		.kind = QR_RAM_USABLE,
+	};
+	return true;
 }
 
 static void *
@@ -137,7 +136,7 @@ qr_port_panic(const char *file, int line, const char *condition,
 }
 
 const struct qr_port_ops linux_port_ops = {
-	.ram_map = linux_ram_map,
+	.ram_region = linux_ram_region,
 	.direct_map = linux_direct_map,
 	.frame_release = linux_frame_release,
 	.stage = linux_stage,

@@ -111,15 +111,14 @@
 
 /* --- upcalls of no other file --- */
 
-static int
-sim_ram_map(void *ctx, struct qr_ram_region *regions, size_t max, size_t *count)
+static bool
+sim_ram_region(void *ctx, size_t index, struct qr_ram_region *region)
 {
 	const struct sim *sim = ctx;
-	size_t n = sim->config.region_count;
-	for (size_t i = 0; i < n && i < max; i++)
-		regions[i] = sim->config.regions[i];
-	*count = n;
-	return 0;
+	if (index >= sim->config.region_count)
+		return false;
+	*region = sim->config.regions[index];
+	return true;
 }
 
 static void *
@@ -162,7 +161,7 @@ sim_oom(void *ctx, void *mm, const struct qr_oom_report *report)
 }
 
 static const struct qr_port_ops sim_ops = {
-	.ram_map = sim_ram_map,
+	.ram_region = sim_ram_region,
 	.direct_map = sim_direct_map,
 	.frame_release = sim_frame_release,
 	.stage = sim_stage,

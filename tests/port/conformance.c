@@ -169,27 +169,26 @@ pages_can(const struct pages *pages, unsigned access)
 /* --- physical memory --- */
 
 static void
-test_ram_map(void **state)
+test_ram_region(void **state)
 {
 	const struct port_fixture *fixture = fixture_of(state);
-	struct qr_ram_region regions[64];
-	size_t count = 0;
-	size_t again = 0;
-	memset(regions, 0xab, sizeof(regions));
-	assert_int_equal(ops_of(fixture)->ram_map(fixture->port->ctx, regions,
-			     0, &count),
-	    0);
-	assert_int_equal(((unsigned char *)regions)[0], 0xab);
-	assert_in_range(count, 1, 64);
-	assert_int_equal(ops_of(fixture)->ram_map(fixture->port->ctx, regions,
-			     64, &again),
-	    0);
-	assert_int_equal(again, count);
+	const struct qr_port_ops *ops = ops_of(fixture);
+	struct qr_ram_region region;
+	struct qr_ram_region again;
 	uint64_t usable_bytes = 0;
-	for (size_t i = 0; i < count; i++) {
-		if (regions[i].kind == QR_RAM_USABLE)
-			usable_bytes += regions[i].size_bytes;
+	size_t count = 0;
+	while (ops->ram_region(fixture->port->ctx, count, &region)) {
+		assert_true(ops->ram_region(fixture->port->ctx, count, &again));
+		assert_int_equal(again.start, region.start);
+		assert_int_equal(again.size_bytes, region.size_bytes);
+		assert_int_equal(again.kind, region.kind);
+		if (region.kind == QR_RAM_USABLE)
+			usable_bytes += region.size_bytes;
+		count++;
+		assert_in_range(count, 1, 64);
 	}
+	assert_false(ops->ram_region(fixture->port->ctx, count + 1, &region));
+	assert_false(ops->ram_region(fixture->port->ctx, SIZE_MAX, &region));
 	assert_true(usable_bytes >= 64 * QR_PAGE_SIZE);
 }
 
@@ -574,7 +573,7 @@ port_conformance_run(const struct port_fixture *fixture)
 		const char *name;
 		CMUnitTestFunction run;
 	} all[] = {
-		{ "ram_map", test_ram_map },
+		{ "ram_region", test_ram_region },
 		{ "direct_map", test_direct_map },
 		{ "stage_windows_differ", test_stage_windows_differ },
 		{ "map_staged", test_map_staged },
