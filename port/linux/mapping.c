@@ -126,13 +126,29 @@ mapping_manage(uintptr_t start, size_t size, int prot)
 	return failed;
 }
 
-/* Brings the managed part of a range in, as far as memory goes. */
+/* Touches the managed part of a range, a write where that is allowed, until a
+ * touch fails. What lies behind half the budget is left to its faults: more
+ * would push out what has just come in. */
 static void
 populate(uintptr_t start, size_t size)
 {
-	int failed =
-	    qr_space_advise(qr_linux.space, start, size, QR_ADVICE_WILLNEED, 0);
-	(void)failed; /* a hint: what is not in now comes with its fault */
+	size_t most = qr_linux.frames / 2 * QR_PAGE_SIZE;
+	uintptr_t end = start + qr_min(size, most);
+	struct qr_area_info piece;
+	for (uintptr_t page = start; page < end; page += QR_PAGE_SIZE) {
+		uintptr_t at = page;
+		qr_space_lock(qr_linux.space);
+		bool more = managed_next(&at, end, &piece);
+		qr_space_unlock(qr_linux.space);
+		if (!more)
+			return;
+		page = piece.start;
+		unsigned access = (piece.prot & QR_PROT_WRITE) != 0
+				      ? QR_ACCESS_WRITE
+				      : QR_ACCESS_READ;
+		if (qr_space_fault(qr_linux.space, page, access) != 0)
+			return;
+	}
 }
 
 /* --- mmap, munmap --- */
