@@ -28,7 +28,18 @@
  * of what it manages: watermarks, table pages, caches. 4 MiB. */
 #define ENOUGH_PAGES ((uint64_t)1024)
 
+/* Unmanaged memory has settled if it has not grown by more than this part for
+ * so long; the same part is added to what would do. */
+#define MARGIN_SHARE 32u
+#define SETTLED_NS   50000000u
+
 #define PAGES_PER_MIB (((uint64_t)1 << 20) / QR_PAGE_SIZE)
+
+/* The tree's unmanaged memory as the helper, who alone comes here, saw it. */
+static struct {
+	uint64_t pages;
+	uint64_t since_ns;
+} settled;
 
 static void
 print_pages(struct print *print, uint64_t pages)
@@ -62,7 +73,7 @@ oom_floor(struct print *print, uint64_t unmanaged)
 	print_pages(print, unmanaged);
 	print_text(print, " of the program can't be managed (stacks, data, "
 			  "shared memory); ");
-	print_option(print, "-m", floor);
+	print_option(print, "-m", floor + unmanaged / MARGIN_SHARE);
 	print_text(print, " would do");
 	return true;
 }
@@ -75,7 +86,15 @@ oom_watch_floor(void)
 	if (atomic_load_explicit(&totals->floor_told, memory_order_relaxed) !=
 	    0)
 		return;
+	/* While it grows the number would be too small. */
 	uint64_t unmanaged = ledger_unmanaged_pages();
+	uint64_t now = linux_clock(NULL);
+	if (unmanaged > settled.pages + settled.pages / MARGIN_SHARE) {
+		settled.pages = unmanaged;
+		settled.since_ns = now;
+	}
+	if (now - settled.since_ns < SETTLED_NS)
+		return;
 	char text[OOM_TEXT_MAX];
 	struct print print;
 	print_init(&print, text, sizeof(text));
