@@ -191,3 +191,27 @@ qr_space_unpin(struct qr_pin *pin)
 	__atomic_store_n(&pin->end, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&pin->start, 0, __ATOMIC_RELEASE);
 }
+
+void
+qr_space_hold(struct qr_space *space, struct qr_pin *pin, qr_vaddr_t start,
+    uint64_t size_bytes)
+{
+	const struct qr_port *port = space->spaces->port;
+	qr_rwlock_assert_exclusive(port, &space->lock);
+	qr_vaddr_t end = size_bytes < space->end - qr_min(start, space->end)
+			     ? start + size_bytes
+			     : space->end;
+	pin_store(&pin->start, start);
+	pin_store(&pin->end, end);
+	/* Pairs with the fence in qr_spaces_evict. */
+	atomic_thread_fence(memory_order_seq_cst);
+	size_t count;
+	for (qr_vaddr_t at = start; at < end; at += count * QR_PAGE_SIZE) {
+		qr_pte_word *words =
+		    qr_table_next(&space->table, &at, end, &count);
+		if (words == NULL)
+			return;
+		for (size_t i = 0; i < count; i++)
+			(void)qr_pte_settle(port, &words[i]);
+	}
+}

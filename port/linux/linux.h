@@ -48,6 +48,7 @@ struct qr_linux {
 	uintptr_t brk_start;
 	uintptr_t brk_end;
 	bool lock_future; /* mlockall(MCL_FUTURE) */
+	struct qr_pin hold[2]; /* what the host is about to unmap or move */
 
 	/* Memory that Quire does not manage; see credit.c. */
 	_Atomic(uint64_t) unmanaged_pages; /* at the last look */

@@ -180,6 +180,26 @@ mmap_core_flags(int flags)
 	return core;
 }
 
+/*
+ * Before the host unmaps or moves a range itself: no page of it may be on its
+ * way out, whose write protection and MADV_DONTNEED would hit what comes in
+ * its place. Space locked; ends with let_go().
+ */
+static void
+hold(unsigned index, uintptr_t start, size_t size)
+{
+	if (range_is_sane(start, size))
+		qr_space_hold(qr_linux.space, &qr_linux.hold[index], start,
+		    page_up(size));
+}
+
+static void
+let_go(void)
+{
+	qr_space_unpin(&qr_linux.hold[0]);
+	qr_space_unpin(&qr_linux.hold[1]);
+}
+
 static long
 call_mmap(const long a[6])
 {
@@ -198,6 +218,8 @@ call_mmap(const long a[6])
 
 	qr_space_lock(qr_linux.space);
 	long result = 0;
+	if (fixed)
+		hold(0, (uintptr_t)a[0], size);
 	if (managed)
 		result = qr_space_may_map(qr_linux.space, size, core_prot(prot),
 		    mmap_core_flags(flags));
@@ -214,6 +236,7 @@ call_mmap(const long a[6])
 		result = -ENOMEM;
 	}
 out:
+	let_go();
 	qr_space_unlock(qr_linux.space);
 	if (managed && !qr_sys_failed(result) &&
 	    ((flags & (MAP_POPULATE | MAP_LOCKED)) != 0 ||
@@ -226,9 +249,11 @@ static long
 call_munmap(const long a[6])
 {
 	qr_space_lock(qr_linux.space);
+	hold(0, (uintptr_t)a[0], (size_t)a[1]);
 	long result = host_call(SYS_munmap, a);
 	if (result == 0)
 		forget((uintptr_t)a[0], page_up((size_t)a[1]));
+	let_go();
 	qr_space_unlock(qr_linux.space);
 	return result;
 }
@@ -420,6 +445,9 @@ call_mremap(const long a[6])
 	struct qr_area_info area;
 
 	qr_space_lock(qr_linux.space);
+	hold(0, remap.from, remap.from_size);
+	if (fixed)
+		hold(1, (uintptr_t)a[4], remap.to_size);
 	bool managed = range_is_sane(remap.from, remap.from_size) &&
 		       managed_next(&at, remap.from + remap.from_size, &area);
 	long result = 0;
@@ -437,6 +465,7 @@ call_mremap(const long a[6])
 		remap_follow(&remap, &area);
 	else if (!qr_sys_failed(result) && fixed)
 		forget(remap.to, remap.to_size);
+	let_go();
 	qr_space_unlock(qr_linux.space);
 	return result;
 }
@@ -451,6 +480,8 @@ call_brk(const long a[6])
 		return qr_sys1(SYS_brk, 0L);
 	qr_space_lock(qr_linux.space);
 	uintptr_t from = page_up(qr_linux.brk_end);
+	if (page_up(want) < from)
+		hold(0, page_up(want), from - page_up(want));
 	long result = qr_sys1(SYS_brk, want);
 	uintptr_t to = page_up((uintptr_t)result);
 	if (to > from &&
@@ -459,6 +490,7 @@ call_brk(const long a[6])
 	else if (to < from)
 		forget(to, from - to);
 	qr_linux.brk_end = (uintptr_t)result;
+	let_go();
 	qr_space_unlock(qr_linux.space);
 	return result;
 }

@@ -86,5 +86,8 @@ setup_machine(void)
 	int failed = qr_machine_create(&state->port, &machine, &state->machine);
 	if (failed != 0)
 		return failed;
-	return qr_space_create(state->machine, &state->space);
+	failed = qr_space_create(state->machine, &state->space);
+	for (unsigned i = 0; failed == 0 && i < 2; i++)
+		qr_space_pin_register(state->space, &state->hold[i]);
+	return failed;
 }
