@@ -225,6 +225,8 @@ store_contents(struct qr_swap *swap, const void *data, struct stored *stored)
 	stored->state = SLOT_POOL;
 	stored->checksum = QR_CONFIG_HARD ? qr_swap_checksum(data) : 0;
 	int error = store_compressed(swap, data, stored);
+	if (error == -QR_E2BIG && swap->keep_raw)
+		error = store_raw(swap, data, stored);
 	if (error == 0)
 		return 0;
 	int device_error = qr_swap_write_page(swap, data, &stored->device);
@@ -233,8 +235,6 @@ store_contents(struct qr_swap *swap, const void *data, struct stored *stored)
 		stored->checksum = qr_swap_checksum(data);
 		return 0;
 	}
-	if (error == -QR_E2BIG && swap->keep_raw)
-		error = store_raw(swap, data, stored);
 	if (error == -QR_E2BIG)
 		error = -QR_ENOSPC;
 	return error == 0 || device_error == -QR_ENOSPC ? error : device_error;
