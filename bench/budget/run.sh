@@ -5,11 +5,13 @@
 # alternate; medians and ratios are printed.
 #
 #   bench/budget/run.sh [-b BUILD] [-n RUNS] [-s MIB] [-t like|equal]
-#       [-p "PERCENT ..."] [NAME ...]
+#       [-p "PERCENT ..."] [-x SECONDS] [NAME ...]
 #
 # -t like:  the compressed pool outside the budget, as the cgroup has it.
 # -t equal: everything inside; the cgroup's limit is lowered by what zram held
 #           at its peak in a first run.
+# -x: a run that takes longer than that (300 s) is given up: "late". "killed":
+#     for want of memory; "wrong": other output than the plain run's.
 # NAME: seq random zipf python sort sqlite redis gxx perl node java (all).
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -18,13 +20,15 @@ runs=3
 mib=256
 table=like
 percents="100 75 50 25"
-while getopts b:n:p:s:t: option; do
+seconds=300
+while getopts b:n:p:s:t:x: option; do
 	case $option in
 	b) build=$OPTARG ;;
 	n) runs=$OPTARG ;;
 	p) percents=$OPTARG ;;
 	s) mib=$OPTARG ;;
 	t) table=$OPTARG ;;
+	x) seconds=$OPTARG ;;
 	*) exit 2 ;;
 	esac
 done
@@ -38,6 +42,7 @@ kernel=no
 
 cleanup() {
 	if [ -n "$zram" ]; then
+		echo "$cluster" >/proc/sys/vm/page-cluster
 		swapoff "$zram" 2>/dev/null || true
 		echo "${zram#/dev/zram}" >/sys/class/zram-control/hot_remove 2>/dev/null || true
 	fi
@@ -63,6 +68,10 @@ kernel_setup() {
 	echo 4G >"/sys/block/zram$number/disksize"
 	mkswap "$zram" >/dev/null
 	swapon -p 100 "$zram"
+	# What suits zram best: no read-ahead, no preference for file pages.
+	cluster=$(cat /proc/sys/vm/page-cluster)
+	echo 0 >/proc/sys/vm/page-cluster
+	echo 100 >"$group/memory.swappiness"
 	kernel=yes
 }
 
@@ -78,21 +87,36 @@ field() {
 	sed -n "s/.*\"$2\":\([0-9.]*\).*/\1/p" "$1"
 }
 
+# median COLUMN: of lines of numbers; a word in the place of one wins.
 median() {
-	sort -n | awk '{ v[NR] = $1 } END {
+	awk -v column="$1" '{ print $column }' | sort -n | awk '
+	/[a-z]/ { word = $1 } { v[NR] = $1 } END {
+		if (word != "") { print word; exit }
 		print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
 }
 
-# The figure of a run: ns an access for the patterns, else wall seconds.
+# The figures of a run: ns an access for the patterns, else wall seconds; and
+# seconds of CPU.
 figure() {
 	case $1 in
-	seq | random | zipf) tail -n 1 "$tmp/err" ;;
-	*) field "$tmp/json" wall_s ;;
+	seq | random | zipf) printf '%s ' "$(tail -n 1 "$tmp/err")" ;;
+	*) printf '%s ' "$(field "$tmp/json" wall_s)" ;;
+	esac
+	awk "BEGIN { print $(field "$tmp/json" user_s) + $(field "$tmp/json" sys_s) }"
+}
+
+# verdict STATUS: what is said of a run that failed.
+verdict() {
+	case $1 in
+	0) echo wrong wrong ;;
+	124) echo late late ;;
+	137) echo killed killed ;;
+	*) echo fail fail ;;
 	esac
 }
 
-# one NAME WAY LIMIT_BYTES: runs it, prints the figure, or "fail". A command's
-# words are to be split.
+# one NAME WAY LIMIT_BYTES: runs it, prints the figures, or why there are none.
+# A command's words are to be split.
 # shellcheck disable=SC2086
 one() {
 	cmd=$(command_of "$1")
@@ -103,18 +127,18 @@ one() {
 	quire)
 		pool=inside
 		[ "$table" = equal ] || pool=outside
-		"$tmp/watch" -o "$tmp/json" "$build/quire" run -q -m "$3" --pool $pool -- \
+		timeout "$seconds" "$tmp/watch" -o "$tmp/json" "$build/quire" run -q -m "$3" --pool $pool -- \
 			$cmd >"$tmp/out" 2>"$tmp/err" || status=$? ;;
 	kernel)
 		echo "$3" >"$group/memory.limit_in_bytes" || status=1
 		sh -c 'echo $$ >"$0/cgroup.procs"; exec "$@"' "$group" \
-			timeout 600 "$tmp/watch" -o "$tmp/json" $cmd \
+			timeout "$seconds" "$tmp/watch" -o "$tmp/json" $cmd \
 			>"$tmp/out" 2>"$tmp/err" || status=$?
 		echo -1 >"$group/memory.limit_in_bytes" ;;
 	esac
 	if [ "$status" != 0 ] || { [ -s "$tmp/expect" ] &&
 		! cmp -s "$tmp/out" "$tmp/expect"; }; then
-		echo fail
+		verdict "$status"
 		return
 	fi
 	figure "$1"
@@ -129,7 +153,7 @@ zram_peak() {
 
 ratio() {
 	case $1$2 in
-	*fail* | *-*) echo - ;;
+	*[a-z]* | *-*) echo - ;;
 	*) awk "BEGIN { printf \"%.2f\", $1 / $2 }" ;;
 	esac
 }
@@ -151,21 +175,25 @@ row() {
 		[ "$kernel" = no ] || one "$name" kernel "$klimit" >>"$tmp/k"
 		i=$((i + 1))
 	done
-	p=$(median <"$tmp/p"); q=$(median <"$tmp/q"); k=-
-	if grep -q fail "$tmp/q"; then q=fail; fi
+	p=$(median 1 <"$tmp/p"); q=$(median 1 <"$tmp/q")
+	pc=$(median 2 <"$tmp/p"); qc=$(median 2 <"$tmp/q"); k=-; kc=-
 	if [ "$kernel" = yes ]; then
-		k=$(median <"$tmp/k")
-		if grep -q fail "$tmp/k"; then k=fail; fi
+		k=$(median 1 <"$tmp/k"); kc=$(median 2 <"$tmp/k")
 	fi
-	printf '%-8s %4s %% %7s M %10s %10s %10s %8s %8s\n' "$name" "$percent" \
-		$((limit / 1048576)) "$p" "$q" "$k" "$(ratio "$q" "$p")" "$(ratio "$q" "$k")"
+	# shellcheck disable=SC2059
+	printf "$line" "$name" "$percent %" $((limit / 1048576)) \
+		"$p" "$q" "$k" "$(ratio "$q" "$p")" "$(ratio "$q" "$k")" \
+		"$pc" "$qc" "$kc" "$(ratio "$qc" "$pc")" "$(ratio "$qc" "$kc")"
 }
 
+line='%-7s %5s %4s %9s %9s %9s %6s %6s %7s %7s %7s %6s %6s\n'
 kernel_setup
 echo "table: $table; runs: $runs; patterns on $mib MiB; kernel side: $kernel"
-echo "figures: ns an access (seq, random, zipf), else wall seconds; medians"
-printf '%-8s %6s %9s %10s %10s %10s %8s %8s\n' NAME BUDGET '' PLAIN QUIRE KERNEL \
-	Q/PLAIN Q/KERNEL
+echo "figures: ns an access (seq, random, zipf), else wall seconds;"
+echo "then seconds of CPU; medians"
+# The lines' format is shared.
+# shellcheck disable=SC2059
+printf "$line" NAME OF MIB PLAIN QUIRE KERNEL Q/P Q/K CPU QUIRE KERNEL Q/P Q/K
 for name in "$@"; do
 	: >"$tmp/expect"
 	one "$name" plain 0 >/dev/null
