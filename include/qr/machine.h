@@ -266,8 +266,8 @@ void qr_space_unpin(struct qr_pin *pin);
  * so until qr_space_unpin: for a port whose host is about to unmap, replace
  * or move the range itself. Brings nothing in. The pin is registered.
  */
-void qr_space_hold(struct qr_space *space, struct qr_pin *pin,
-    qr_vaddr_t start, uint64_t size_bytes);
+void qr_space_hold(struct qr_space *space, struct qr_pin *pin, qr_vaddr_t start,
+    uint64_t size_bytes);
 
 /*
  * A copy of the space in the same machine: pages are shared copy-on-write,

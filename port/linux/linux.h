@@ -47,7 +47,7 @@ struct qr_linux {
 	/* The program's break. (space lock) */
 	uintptr_t brk_start;
 	uintptr_t brk_end;
-	bool lock_future; /* mlockall(MCL_FUTURE) */
+	bool lock_future;      /* mlockall(MCL_FUTURE) */
 	struct qr_pin hold[2]; /* what the host is about to unmap or move */
 
 	/* Memory that Quire does not manage; see credit.c. */

@@ -133,8 +133,10 @@ stat_page_update(bool ended)
 		return;
 	qr_machine_stat(qr_linux.machine, &stat);
 	bool ours = stat_page_begin();
-	for (unsigned i = 0; ended && !ours && i < STAT_PAGE_TRIES; i++)
+	for (unsigned i = 0; ended && !ours && i < STAT_PAGE_TRIES; i++) {
+		qr_sys0(SYS_sched_yield);
 		ours = stat_page_begin();
+	}
 	if (!ours || stat_page->state == QR_STAT_PAGE_ENDED) {
 		if (ours)
 			stat_page_end();

@@ -94,11 +94,14 @@ attach(pid_t pid)
 	return NULL;
 }
 
-/* A copy with an even sequence; 0: the writer died on it. */
+/* A copy with an even sequence; 0: the writer died on it. While it is odd the
+ * writer wants the CPU. */
 static int
 copy_page(const struct qr_stat_page *page, struct qr_stat_page *copy)
 {
 	for (int i = 0; i < TRIES; i++) {
+		if (i > 0)
+			pause_ms();
 		uint64_t before =
 		    __atomic_load_n(&page->sequence, __ATOMIC_ACQUIRE);
 		memcpy(copy, page, sizeof(*copy));
