@@ -37,16 +37,24 @@ is_in_buddy(const struct qr_frames *frames, qr_pfn_t pfn)
 	return false;
 }
 
+/* The i-th frame of a list, those without home bytes first. */
+static uint32_t
+list_frame(const struct qr_pcp *pcp, uint32_t count, uint32_t i)
+{
+	return pcp->frames[i < count - pcp->home ? i : PCP_MAX - count + i];
+}
+
 static void
 check_list(const struct qr_frames *frames, const struct qr_zone *zone,
     const struct qr_pcp *pcp, struct census *census)
 {
 	uint32_t count = atomic_load(&pcp->count);
-	QR_ASSERT(count <= PCP_MAX, "[frame.1] a list of %u frames", count);
+	QR_ASSERT(count <= PCP_MAX && pcp->home <= count,
+	    "[frame.1] a list of %u frames, %u of them home", count, pcp->home);
 	QR_ASSERT(atomic_load(&pcp->busy.word) == 0,
 	    "[frame.1] somebody is inside a list of %u frames", count);
 	for (uint32_t i = 0; i < count; i++) {
-		uint32_t pfn = pcp->frames[i];
+		uint32_t pfn = list_frame(pcp, count, i);
 		QR_ASSERT(zone_has(zone, pfn),
 		    "[frame.1] frame 0x%x on a list of zone %u", pfn,
 		    zone->index);
@@ -54,8 +62,11 @@ check_list(const struct qr_frames *frames, const struct qr_zone *zone,
 			      !is_in_buddy(frames, pfn),
 		    "[frame.1] frame 0x%x is on a list, and of kind %u or free",
 		    pfn, frames_page(frames, pfn)->kind);
+		QR_ASSERT(page_is_home(frames_page(frames, pfn)) ==
+			      (i >= count - pcp->home),
+		    "[frame.6] frame 0x%x is on the wrong stack", pfn);
 		for (uint32_t j = 0; j < i; j++)
-			QR_ASSERT(pcp->frames[j] != pfn,
+			QR_ASSERT(list_frame(pcp, count, j) != pfn,
 			    "[frame.1] frame 0x%x is twice on a list", pfn);
 	}
 	census->lists += count;

@@ -54,17 +54,21 @@
  * [frame.4] zone->free_pages is what its buddy counts.
  * [frame.5] Frames with QR_PAGE_HOME lie below frames->home_end, and are
  *          frames->home_pages.
+ * [frame.6] Of a CPU's list those with QR_PAGE_HOME are on the high stack.
  *
  * 4. Lists of the CPUs
  *
- * An array of frame numbers a CPU and zone, last in first out, in front of
- * the zone's lock. Taking from it looks at nothing but the array: the
+ * An array of frame numbers a CPU and zone, in front of the zone's lock: two
+ * stacks that grow towards each other, of frames without home bytes (part 6)
+ * and with them. Taking from it looks at nothing but the array: the
  * watermarks are looked at when it is refilled, a quarter of its length at a
  * time, so they are passed by a few frames at most. It is guarded by a busy
  * word (base/busy.h): the CPU's number is a hint, two threads may meet, and
  * who finds somebody inside goes to the zone. All lists of a zone together
  * hold 1/64 of its memory at most, and what they hold is not counted as free
- * by the watermarks. Before an allocation fails they are all emptied.
+ * by the watermarks. Before an allocation fails they are all emptied, but not
+ * before reclaim: it would take from the core the frames that it is about to
+ * need.
  *
  * 5. Who may have how much
  *
@@ -97,6 +101,9 @@
  * exist: set by qr_frame_data, kept when the frame is freed (the next user
  * may want them too), cleared with a call of the port when the frame is about
  * to be mapped or lent. So existing bytes never exceed frames that are ours.
+ * Giving bytes back and touching new ones are dear on a host, so frames that
+ * have them go to the core's own uses first. Of a list, mapped pages get them
+ * when they are most of it, and then all at once.
  *
  * 7. Locks
  *
@@ -234,17 +241,47 @@ pcp_here(const struct qr_frames *frames, const struct qr_zone *zone)
 	return &zone->pcp[qr_port_cpu(frames->port)];
 }
 
-/* The frame that came last onto a list of count, now for use as kind. The
- * caller is inside. */
+/* Frames of a list of count that gfp may have. The caller is inside. */
+static inline uint32_t
+pcp_suits(const struct qr_pcp *pcp, uint32_t count, qr_gfp_t gfp)
+{
+	return (gfp & QR_GFP_USER) != 0 ? count - pcp->home : count;
+}
+
+/* The frame that came last onto the stack that suits gfp, now for use as kind;
+ * there is one, of count on the list. The caller is inside. */
 static inline struct qr_page *
 pcp_pop(struct qr_frames *frames, struct qr_pcp *pcp, uint32_t count,
-    enum qr_page_kind kind)
+    qr_gfp_t gfp, enum qr_page_kind kind)
 {
-	count--;
+	uint32_t at = PCP_MAX - pcp->home;
+	if ((gfp & QR_GFP_USER) != 0 || pcp->home == 0)
+		at = count - pcp->home - 1;
+	else
+		pcp->home--;
 	/* Relaxed, here and in pcp_push: others only read it as a hint. */
-	atomic_store_explicit(&pcp->count, count, memory_order_relaxed);
+	atomic_store_explicit(&pcp->count, count - 1, memory_order_relaxed);
 	pcp_count_kind(frames, pcp, kind, 1);
-	return frames_page(frames, pcp->frames[count]);
+	return frames_page(frames, pcp->frames[at]);
+}
+
+/* Makes room on a full list. The caller is inside. */
+static QR_NOINLINE void
+pcp_make_room(struct qr_frames *frames, struct qr_zone *zone,
+    struct qr_pcp *pcp, uint32_t excess)
+{
+	/* Relaxed: what pcp_push has read. */
+	uint32_t count =
+	    atomic_load_explicit(&pcp->count, memory_order_relaxed);
+	uint32_t batch =
+	    atomic_load_explicit(&zone->pcp_batch, memory_order_relaxed);
+	uint32_t bare = count - pcp->home;
+	uint32_t want = (uint32_t)qr_min(excess + batch, count);
+	/* Of the larger stack first. */
+	uint32_t of_home = bare < pcp->home
+			       ? (uint32_t)qr_min(want, pcp->home)
+			       : want - (uint32_t)qr_min(want, bare);
+	qr_zone_spill(frames, zone, pcp, want - of_home, of_home);
 }
 
 /* Puts a frame that was used as kind on the list, from which others go to the
@@ -258,26 +295,45 @@ pcp_push(struct qr_frames *frames, struct qr_zone *zone, struct qr_pcp *pcp,
 	uint32_t high =
 	    atomic_load_explicit(&zone->pcp_high, memory_order_relaxed);
 	if (QR_UNLIKELY(count >= high)) {
-		uint32_t batch = atomic_load_explicit(&zone->pcp_batch,
-		    memory_order_relaxed);
-		qr_zone_spill(frames, zone, pcp, count - high + batch);
+		pcp_make_room(frames, zone, pcp, count - high);
 		count = atomic_load_explicit(&pcp->count, memory_order_relaxed);
 	}
-	pcp->frames[count] = (uint32_t)pfn;
+	if (page_is_home(frames_page(frames, pfn)))
+		pcp->frames[PCP_MAX - ++pcp->home] = (uint32_t)pfn;
+	else
+		pcp->frames[count - pcp->home] = (uint32_t)pfn;
 	atomic_store_explicit(&pcp->count, count + 1, memory_order_relaxed);
 	pcp_count_kind(frames, pcp, kind, -1);
 }
 
-/* Frames on the list, after a refill if there were none. The caller is
- * inside. */
+/* Makes all frames of the list fit for mapped pages. The caller is inside. */
+static void
+pcp_release_home(struct qr_frames *frames, struct qr_pcp *pcp, uint32_t count)
+{
+	uint32_t *home = &pcp->frames[PCP_MAX - pcp->home];
+	qr_home_release_all(frames, home, pcp->home);
+	__builtin_memmove(&pcp->frames[count - pcp->home], home,
+	    pcp->home * sizeof(*home));
+	pcp->home = 0;
+}
+
+/* Frames on the list, after a refill if none of them suits gfp. Those with
+ * home bytes stay for the core as long as they are not most of what the list
+ * may hold. The caller is inside. */
 static uint32_t
 pcp_fill(struct qr_frames *frames, struct qr_zone *zone, struct qr_pcp *pcp,
     qr_gfp_t gfp)
 {
 	uint32_t count =
 	    atomic_load_explicit(&pcp->count, memory_order_relaxed);
-	if (count != 0)
+	if (pcp_suits(pcp, count, gfp) != 0)
 		return count;
+	uint32_t high =
+	    atomic_load_explicit(&zone->pcp_high, memory_order_relaxed);
+	if (pcp->home > high / 2) {
+		pcp_release_home(frames, pcp, count);
+		return count;
+	}
 	count = qr_zone_refill(frames, zone, pcp, gfp);
 	qr_watermark_signal(frames);
 	return count;
@@ -315,9 +371,9 @@ zone_alloc_singles(struct qr_frames *frames, struct qr_zone *zone,
 	size_t got = 0;
 	while (got < count) {
 		uint32_t left = pcp_fill(frames, zone, pcp, need->gfp);
-		if (left == 0)
+		if (pcp_suits(pcp, left, need->gfp) == 0)
 			break;
-		out[got++] = pcp_pop(frames, pcp, left, need->kind);
+		out[got++] = pcp_pop(frames, pcp, left, need->gfp, need->kind);
 	}
 	qr_busy_leave(&pcp->busy);
 	return got;
@@ -367,7 +423,24 @@ pcp_drain(struct qr_frames *frames, struct qr_zone *zone, struct qr_pcp *pcp)
 	uint32_t count =
 	    atomic_load_explicit(&pcp->count, memory_order_relaxed);
 	if (count != 0)
-		qr_zone_spill(frames, zone, pcp, count);
+		qr_zone_spill(frames, zone, pcp, count - pcp->home, pcp->home);
+	qr_busy_leave(&pcp->busy);
+}
+
+/* Refills a zone's reserve, on which reclaim has drawn, from what reclaim has
+ * put on the CPU's list. */
+static void
+pcp_restore(struct qr_frames *frames, struct qr_zone *zone)
+{
+	struct qr_pcp *pcp = pcp_here(frames, zone);
+	uint64_t missing = qr_watermark_missing(zone);
+	if (missing == 0 || !qr_busy_try_enter(&pcp->busy))
+		return;
+	uint32_t bare =
+	    atomic_load_explicit(&pcp->count, memory_order_relaxed) - pcp->home;
+	if (bare != 0)
+		qr_zone_spill(frames, zone, pcp,
+		    (uint32_t)qr_min(missing, bare), 0);
 	qr_busy_leave(&pcp->busy);
 }
 
@@ -434,24 +507,33 @@ pause_before_retry(struct qr_frames *frames, unsigned fruitless)
 	    PAUSE_NS << (fruitless - 1));
 }
 
+/* One block when the CPUs' lists have given up theirs, or NULL. */
+static struct qr_page *
+alloc_drained(struct qr_frames *frames, const struct need *need)
+{
+	qr_frame_drain(frames);
+	return alloc_easily(frames, need);
+}
+
 /* One block with all that gfp allows, or NULL. */
 static QR_NOINLINE struct qr_page *
 alloc_hard(struct qr_frames *frames, const struct need *need)
 {
 	unsigned fruitless = 0;
 	struct qr_page *page = alloc_easily(frames, need);
-	if (page != NULL)
-		return page;
-	qr_frame_drain(frames);
-	page = alloc_easily(frames, need);
+	if (page == NULL && !may_reclaim(frames, need->gfp))
+		page = alloc_drained(frames, need);
 	if (page != NULL || !may_reclaim(frames, need->gfp))
 		return page;
 	for (unsigned round = 1;; round++) {
 		size_t want = ((size_t)1 << need->order) + RECLAIM_EXTRA;
 		int error =
 		    frames->ops->reclaim(frames->ops_ctx, need->gfp, want);
-		qr_frame_drain(frames);
+		for (unsigned i = 0; i < frames->zone_count; i++)
+			pcp_restore(frames, &frames->zone[i]);
 		page = alloc_easily(frames, need);
+		if (page == NULL)
+			page = alloc_drained(frames, need);
 		fruitless = error == 0 ? 0 : fruitless + 1;
 		if (page != NULL || fruitless == FRUITLESS_MAX ||
 		    (need->gfp & QR_GFP_NORETRY) != 0 ||
@@ -494,7 +576,7 @@ assert_may_alloc(const struct qr_frames *frames, qr_gfp_t gfp,
 /* The usual case: a frame from the CPU's list of the first zone, which is
  * neither empty nor in use. NULL: it is not so. */
 static inline struct qr_page *
-alloc_from_list(struct qr_frames *frames, enum qr_page_kind kind)
+alloc_from_list(struct qr_frames *frames, qr_gfp_t gfp, enum qr_page_kind kind)
 {
 	struct qr_page *page = NULL;
 	struct qr_zone *zone = &frames->zone[0];
@@ -503,8 +585,8 @@ alloc_from_list(struct qr_frames *frames, enum qr_page_kind kind)
 		return NULL;
 	uint32_t count =
 	    atomic_load_explicit(&pcp->count, memory_order_relaxed);
-	if (QR_LIKELY(count != 0))
-		page = pcp_pop(frames, pcp, count, kind);
+	if (QR_LIKELY(pcp_suits(pcp, count, gfp) != 0))
+		page = pcp_pop(frames, pcp, count, gfp, kind);
 	qr_busy_leave(&pcp->busy);
 	if (QR_LIKELY(page != NULL))
 		page_begin(frames, zone, page, 0, kind);
@@ -518,7 +600,7 @@ qr_frame_alloc(struct qr_frames *frames, qr_gfp_t gfp, unsigned order,
 	struct qr_page *page = NULL;
 	assert_may_alloc(frames, gfp, kind);
 	if (order == 0 && gfp_class(gfp) == ZONE_NORMAL)
-		page = alloc_from_list(frames, kind);
+		page = alloc_from_list(frames, gfp, kind);
 	if (QR_UNLIKELY(page == NULL)) {
 		page = alloc_hard(frames, &(struct need){ gfp, order, kind });
 		if (page == NULL)

@@ -28,6 +28,10 @@ enum zone_class {
 /* Frames that a CPU's list of one zone can hold: half a MiB. */
 #define PCP_MAX 128u
 
+/* Frames moved at once between a list and its zone, at most: what a hold of
+ * the zone's lock should cost. */
+#define PCP_BATCH_MAX 32u
+
 /* By how much a CPU's count of a kind may differ from what all can see. */
 #define KIND_SLACK 32
 
@@ -35,10 +39,13 @@ enum zone_class {
 struct qr_pcp {
 	_Alignas(64) struct qr_busy busy;
 	_Atomic(uint32_t) count;               /* (b,a) of frames[] */
+	uint32_t home;                         /* (b) of these, with home
+						  bytes */
 	_Atomic(int32_t) delta[QR_PAGE_KINDS]; /* (b,a) not yet in
 						   frames->kind_pages */
-	uint32_t frames[PCP_MAX];              /* (b) the last in is the
-						   first out */
+	uint32_t frames[PCP_MAX]; /* (b) two stacks: from the low end those
+				     without home bytes, from the high end
+				     those with */
 };
 
 /* The frames of one class and one node. */
@@ -128,13 +135,15 @@ QR_MUST_CHECK bool qr_zone_take(struct qr_frames *frames, struct qr_zone *zone,
 void qr_zone_put(struct qr_frames *frames, struct qr_zone *zone, qr_pfn_t first,
     unsigned order);
 
-/* Puts frames on a list that is empty, as gfp allows; returns how many. */
+/* Puts frames on a list whose low stack is empty, as gfp allows, without home
+ * bytes if it is for mapped pages; returns how many are on it now. */
 uint32_t qr_zone_refill(struct qr_frames *frames, struct qr_zone *zone,
     struct qr_pcp *pcp, qr_gfp_t gfp);
 
-/* Gives the count frames that lay longest on the list back. */
+/* Gives frames back, so many of the low stack (without home bytes) and of the
+ * high one, those that lay there longest. */
 void qr_zone_spill(struct qr_frames *frames, struct qr_zone *zone,
-    struct qr_pcp *pcp, uint32_t count);
+    struct qr_pcp *pcp, uint32_t of_bare, uint32_t of_home);
 
 /* Puts a block that was taken into the zone's balloon, and takes one out of
  * there; false: there is none. */
@@ -156,6 +165,9 @@ gfp_class(qr_gfp_t gfp)
 
 /* Free pages that an allocation under gfp must leave in the zone. */
 uint64_t qr_watermark_floor(const struct qr_zone *zone, qr_gfp_t gfp);
+
+/* Free pages that the zone lacks of its reserve. */
+uint64_t qr_watermark_missing(const struct qr_zone *zone);
 
 /* Derives all that depends on how much memory is usable, the balloon being
  * larger than it is by so much: watermarks, and the length of the lists. */
@@ -189,5 +201,18 @@ pcp_count_kind(struct qr_frames *frames, struct qr_pcp *pcp,
 /* The block will not use its bytes in the direct map: gives them back to the
  * port if it ever did. */
 void qr_home_release(struct qr_frames *frames, qr_pfn_t first, unsigned order);
+
+/* The same for single frames. */
+void qr_home_release_all(struct qr_frames *frames, const uint32_t *pfns,
+    size_t count);
+
+/* Whether a frame may have bytes there. */
+static inline bool
+page_is_home(const struct qr_page *page)
+{
+	/* Relaxed: whoever asks has the frame to itself. */
+	return (atomic_load_explicit(&page->flags, memory_order_relaxed) &
+		   QR_PAGE_HOME) != 0;
+}
 
 #endif

@@ -49,29 +49,78 @@ qr_frame_data(struct qr_frames *frames, struct qr_page *page)
 	return frames->direct_map + (pfn << QR_PAGE_SHIFT);
 }
 
+/* Takes the mark from a frame that is the caller's; whether it had it. Above
+ * the highest mark no descriptor is read. */
+static bool
+home_unmark(struct qr_frames *frames, qr_pfn_t pfn)
+{
+	/* Relaxed, see home_raise; and the frame is no other's. */
+	if (pfn >=
+	    atomic_load_explicit(&frames->home_end, memory_order_relaxed))
+		return false;
+	struct qr_page *page = frames_page(frames, pfn);
+	if (!page_is_home(page))
+		return false;
+	atomic_fetch_and_explicit(&page->flags, (uint8_t)~QR_PAGE_HOME,
+	    memory_order_relaxed);
+	return true;
+}
+
+/* Gives the bytes of runs back that had pages with the mark. */
+static void
+home_give(struct qr_frames *frames, const struct qr_frame_run *runs,
+    size_t count, uint64_t pages)
+{
+	const struct qr_port *port = frames->port;
+	port->ops->frame_release(port->ctx, runs, count);
+	atomic_fetch_sub_explicit(&frames->home_pages, pages,
+	    memory_order_relaxed);
+}
+
 void
 qr_home_release(struct qr_frames *frames, qr_pfn_t first, unsigned order)
 {
-	const struct qr_port *port = frames->port;
-	uint64_t released = 0;
-	/* Relaxed, see home_raise. Above the mark no descriptor is read. */
-	if (first >=
-	    atomic_load_explicit(&frames->home_end, memory_order_relaxed))
+	const struct qr_frame_run run = { first, (uint64_t)1 << order };
+	uint64_t marked = 0;
+	for (uint64_t i = 0; i < run.pages; i++)
+		marked += home_unmark(frames, first + i);
+	if (marked != 0)
+		home_give(frames, &run, 1, marked);
+}
+
+/* Adds a frame to the last of the runs, or begins one more. */
+static void
+home_run_add(struct qr_frame_run *runs, size_t *count, qr_pfn_t pfn)
+{
+	struct qr_frame_run *last = &runs[*count - 1];
+	bool above = *count != 0 && last->first + last->pages == pfn;
+	bool below = *count != 0 && last->first == pfn + 1;
+	if (!above && !below) {
+		runs[(*count)++] = (struct qr_frame_run){ pfn, 1 };
 		return;
-	struct qr_page *page = frames_page(frames, first);
-	for (size_t i = 0; i < (size_t)1 << order; i++) {
-		/* Relaxed: the block is the caller's, and no other's. */
-		uint8_t flags =
-		    atomic_load_explicit(&page[i].flags, memory_order_relaxed);
-		if ((flags & QR_PAGE_HOME) == 0)
-			continue;
-		released++;
-		atomic_store_explicit(&page[i].flags,
-		    (uint8_t)(flags & ~QR_PAGE_HOME), memory_order_relaxed);
 	}
-	if (released == 0)
-		return;
-	port->ops->frame_release(port->ctx, first, order);
-	atomic_fetch_sub_explicit(&frames->home_pages, released,
-	    memory_order_relaxed);
+	last->first -= below;
+	last->pages++;
+}
+
+void
+qr_home_release_all(struct qr_frames *frames, const uint32_t *pfns,
+    size_t count)
+{
+	struct qr_frame_run runs[QR_RANGES_MAX];
+	size_t used = 0;
+	uint64_t marked = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (!home_unmark(frames, pfns[i]))
+			continue;
+		home_run_add(runs, &used, pfns[i]);
+		marked++;
+		if (used < QR_RANGES_MAX)
+			continue;
+		home_give(frames, runs, used, marked);
+		used = 0;
+		marked = 0;
+	}
+	if (used != 0)
+		home_give(frames, runs, used, marked);
 }

@@ -20,9 +20,8 @@
 #define MIN_FREE_DIVISOR 4u
 
 /* All CPUs' lists together hold no more than this share of a zone; a refill
- * moves a quarter of a list, up to what a hold of the lock should cost. */
+ * moves a quarter of a list, at most PCP_BATCH_MAX. */
 #define PCP_DIVISOR UINT64_C(64)
-#define BATCH_MAX   32u
 
 /* Relaxed reads throughout: the numbers are hints that were right a moment
  * ago, whoever must be exact looks again under the zone's lock. */
@@ -41,6 +40,14 @@ qr_watermark_floor(const struct qr_zone *zone, qr_gfp_t gfp)
 	if ((gfp & QR_GFP_ATOMIC) != 0)
 		min_pages /= 2;
 	return min_pages + zone->reserve[gfp_class(gfp)];
+}
+
+uint64_t
+qr_watermark_missing(const struct qr_zone *zone)
+{
+	uint64_t free_pages = hint(&zone->free_pages);
+	uint64_t min_pages = hint(&zone->min_pages);
+	return free_pages < min_pages ? min_pages - free_pages : 0;
 }
 
 static uint64_t
@@ -85,7 +92,7 @@ zone_update(struct qr_frames *frames, struct qr_zone *zone, uint64_t usable)
 			(PCP_DIVISOR * frames->port->cpu_count);
 	uint32_t pcp_high = (uint32_t)qr_min(qr_max(high, 1), PCP_MAX);
 	uint32_t pcp_batch =
-	    (uint32_t)qr_min(qr_max(pcp_high / 4, 1), BATCH_MAX);
+	    (uint32_t)qr_min(qr_max(pcp_high / 4, 1), PCP_BATCH_MAX);
 
 	/* Relaxed: each number is sensible beside older ones of the others. */
 	atomic_store_explicit(&zone->min_pages,

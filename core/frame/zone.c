@@ -59,10 +59,29 @@ refill_count(const struct qr_zone *zone, qr_gfp_t gfp)
 	return free_pages > qr_watermark_floor(zone, gfp) ? 1 : 0;
 }
 
+/* Puts what has been laid down on the low stack where it belongs. */
+static void
+refill_sort(struct qr_frames *frames, struct qr_pcp *pcp, uint32_t count)
+{
+	uint32_t bare = 0;
+	/* Relaxed: above the mark no descriptor is read. */
+	uint64_t end =
+	    atomic_load_explicit(&frames->home_end, memory_order_relaxed);
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t pfn = pcp->frames[i];
+		if (pfn < end && page_is_home(frames_page(frames, pfn)))
+			pcp->frames[PCP_MAX - ++pcp->home] = pfn;
+		else
+			pcp->frames[bare++] = pfn;
+	}
+}
+_Static_assert(PCP_BATCH_MAX <= PCP_MAX / 2, "a refill can be sorted in place");
+
 uint32_t
 qr_zone_refill(struct qr_frames *frames, struct qr_zone *zone,
     struct qr_pcp *pcp, qr_gfp_t gfp)
 {
+	uint32_t had = pcp->home;
 	qr_lock_acquire(frames->port, &zone->lock);
 	uint32_t count = refill_count(zone, gfp);
 	/* From the end, so that the lowest is used first. */
@@ -76,25 +95,45 @@ qr_zone_refill(struct qr_frames *frames, struct qr_zone *zone,
 	if (count != 0)
 		zone_publish(frames, zone);
 	qr_lock_release(frames->port, &zone->lock);
+	if ((gfp & QR_GFP_USER) != 0)
+		qr_home_release_all(frames, pcp->frames, count);
+	else
+		refill_sort(frames, pcp, count);
+	count += had;
 	atomic_store_explicit(&pcp->count, count, memory_order_relaxed);
 	return count;
 }
 
+static void
+spill_some(const struct qr_zone *zone, struct qr_buddy *buddy,
+    const uint32_t *pfns, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		(void)qr_buddy_free(buddy, pfns[i] - zone->pfn_start, 0);
+}
+
 void
 qr_zone_spill(struct qr_frames *frames, struct qr_zone *zone,
-    struct qr_pcp *pcp, uint32_t count)
+    struct qr_pcp *pcp, uint32_t of_bare, uint32_t of_home)
 {
 	uint32_t had = atomic_load_explicit(&pcp->count, memory_order_relaxed);
-	QR_ASSERT(count <= had, "%u of %u pages", count, had);
+	uint32_t bare = had - pcp->home;
+	uint32_t *frame = pcp->frames;
+	QR_ASSERT(of_bare <= bare && of_home <= pcp->home,
+	    "%u of %u frames and %u of %u", of_bare, bare, of_home, pcp->home);
 	qr_lock_acquire(frames->port, &zone->lock);
-	for (uint32_t i = 0; i < count; i++)
-		(void)qr_buddy_free(&zone->buddy,
-		    pcp->frames[i] - zone->pfn_start, 0);
+	spill_some(zone, &zone->buddy, frame, of_bare);
+	spill_some(zone, &zone->buddy, &frame[PCP_MAX - of_home], of_home);
 	zone_publish(frames, zone);
 	qr_lock_release(frames->port, &zone->lock);
-	__builtin_memmove(&pcp->frames[0], &pcp->frames[count],
-	    (had - count) * sizeof(pcp->frames[0]));
-	atomic_store_explicit(&pcp->count, had - count, memory_order_relaxed);
+	__builtin_memmove(frame, &frame[of_bare],
+	    (bare - of_bare) * sizeof(*frame));
+	uint32_t top = PCP_MAX - pcp->home;
+	pcp->home -= of_home;
+	__builtin_memmove(&frame[top + of_home], &frame[top],
+	    pcp->home * sizeof(*frame));
+	atomic_store_explicit(&pcp->count, had - of_bare - of_home,
+	    memory_order_relaxed);
 }
 
 void

@@ -161,6 +161,10 @@ machine_start_swap(struct qr_machine *machine,
 	struct qr_frame_stat stat;
 	uint64_t pool_pages_max = config->pool_pages_max;
 	qr_frame_stat(machine->frames, &stat);
+	/* Where mapped pages are limited by themselves, the rest is its. */
+	if (pool_pages_max == 0 && config->user_pages_max != 0 &&
+	    config->user_pages_max < stat.total)
+		pool_pages_max = stat.total - config->user_pages_max;
 	struct qr_swap_config swap_config = {
 		.codec = config->codec,
 		.pool_pages_max = pool_pages_max,

@@ -39,6 +39,7 @@ fifo_put_back(struct qr_lru *lru, struct qr_page *page)
 const struct qr_policy qr_policy_fifo = {
 	.name = "fifo",
 	.summary = "First in, first out.",
+	.spared = QR_POLICY_LISTS,
 	.insert = fifo_insert,
 	.accessed = fifo_accessed,
 	.pick = fifo_pick,

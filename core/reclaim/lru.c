@@ -47,6 +47,7 @@ lru_put_back(struct qr_lru *lru, struct qr_page *page)
 const struct qr_policy qr_policy_lru = {
 	.name = "lru",
 	.summary = "Least recently used, by the touches that are known.",
+	.spared = QR_POLICY_LISTS,
 	.insert = lru_insert,
 	.accessed = lru_accessed,
 	.pick = lru_pick,

@@ -75,6 +75,13 @@ page_list_of(const struct qr_page *page)
 	return flags & QR_PAGE_LRU_MASK;
 }
 
+unsigned
+qr_lru_list_of(const struct qr_page *page)
+{
+	unsigned mark = page_list_of(page);
+	return mark == 0 ? QR_POLICY_LISTS : mark - 1;
+}
+
 static void
 page_flags_change(struct qr_page *page, unsigned clear, unsigned set)
 {

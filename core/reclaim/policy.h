@@ -41,6 +41,9 @@ struct qr_lru {
 struct qr_policy {
 	const char *name;    /* as in --policy */
 	const char *summary; /* one sentence */
+	unsigned spared;     /* list whose pages have just come in and don't
+				go along with a neighbour; or
+				QR_POLICY_LISTS */
 
 	/* The page came in. refault_distance: evictions since it was itself
 	 * evicted; UINT64_MAX: it was not. */
@@ -78,6 +81,9 @@ void qr_lru_init(struct qr_lru *lru, const struct qr_policy *policy,
 
 /* Pages on all lists. */
 uint64_t qr_lru_count(const struct qr_lru *lru);
+
+/* The list that a page is on, or QR_POLICY_LISTS. */
+unsigned qr_lru_list_of(const struct qr_page *page);
 
 void qr_check_lru(const struct qr_lru *lru);
 

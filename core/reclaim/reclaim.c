@@ -86,9 +86,9 @@
  * 8. Rejected
  *
  * Reclaim in proportion to the spaces' sizes: one order for all pages says
- * the same with less. A victim's neighbours going along: fault-around brings
- * neighbours in together, so they come to their turn together, and eviction
- * sorts a window by address.
+ * the same with less. A victim's neighbours going along where the port does
+ * not ask for it: they come to their own turn, and on hardware a page costs
+ * the same with or without them.
  *
  * 9. Reading
  *
@@ -133,13 +133,37 @@ reclaim_note_done(struct qr_reclaim *reclaim, size_t freed)
 		port->ops->wake(port->ctx, &reclaim->evicted, UINT32_MAX);
 }
 
-/* Evicts up to want pages at once; *picked is how many victims it had.
- * Returns how many frames became free. */
+/* Takes the next victim off the lists and, where the port wants windows, those
+ * of its neighbours that have not just come in. Returns how many that were.
+ * (page lock) */
+static size_t
+reclaim_pick(struct qr_reclaim *reclaim, struct qr_page **victims, size_t room)
+{
+	struct qr_lru *lru = &reclaim->lru;
+	struct qr_page *page = lru->policy->pick(lru);
+	if (page == NULL)
+		return 0;
+	victims[0] = page;
+	size_t count = 1;
+	size_t end =
+	    1 + qr_spaces_window(reclaim->spaces, page, victims + 1, room - 1);
+	for (size_t i = 1; i < end; i++) {
+		page = victims[i];
+		unsigned list = qr_lru_list_of(page);
+		if (list == QR_POLICY_LISTS || list == lru->policy->spared)
+			continue;
+		lru->policy->remove(lru, page);
+		victims[count++] = page;
+	}
+	return count;
+}
+
+/* Evicts up to want pages at once, or a few more; *picked is how many victims
+ * it had. Returns how many frames became free. */
 static size_t
 reclaim_window(struct qr_reclaim *reclaim, size_t want, size_t *picked)
 {
 	struct qr_spaces *spaces = reclaim->spaces;
-	struct qr_lru *lru = &reclaim->lru;
 	struct qr_page *victims[QR_EVICT_MAX];
 	size_t count = 0;
 	int error = 0;
@@ -149,10 +173,11 @@ reclaim_window(struct qr_reclaim *reclaim, size_t want, size_t *picked)
 	atomic_fetch_add(&reclaim->evicting, 1);
 	qr_lock_acquire(reclaim->port, &spaces->page_lock);
 	while (count < want) {
-		struct qr_page *page = lru->policy->pick(lru);
-		if (page == NULL)
+		size_t more = reclaim_pick(reclaim, victims + count,
+		    QR_EVICT_MAX - count);
+		if (more == 0)
 			break;
-		victims[count++] = page;
+		count += more;
 	}
 	size_t freed = qr_spaces_evict(spaces, victims, count, &error);
 	/* Relaxed: a report's detail. */
@@ -311,7 +336,8 @@ qr_reclaim_balance(struct qr_reclaim *reclaim)
 	atomic_fetch_add_explicit(&reclaim->background, 1,
 	    memory_order_relaxed);
 	size_t freed = balance_pool(reclaim);
-	freed += balance_pages(reclaim);
+	if (!reclaim->by_touchers)
+		freed += balance_pages(reclaim);
 	if (qr_frame_below_low(reclaim->frames))
 		freed += qr_slab_shrink_all(reclaim->slabs);
 	if (reclaim->age_softly)
@@ -338,6 +364,8 @@ frame_low(void *ctx)
 {
 	struct qr_reclaim *reclaim = ctx;
 	const struct qr_port *port = reclaim->port;
+	if (reclaim->by_touchers && !qr_swap_pool_is_full(reclaim->swap))
+		return;
 	/* Relaxed: the common case, memory low and somebody on the way. */
 	if (atomic_load_explicit(&reclaim->woken, memory_order_relaxed) != 0)
 		return;
@@ -348,6 +376,9 @@ frame_low(void *ctx)
 static int
 space_reclaim(void *ctx, size_t want)
 {
+	struct qr_reclaim *reclaim = ctx;
+	if (qr_frame_below_high(reclaim->frames) && reclaim_grant(ctx, want))
+		return 0;
 	return reclaim_direct(ctx, want);
 }
 
@@ -417,6 +448,7 @@ qr_reclaim_init(struct qr_reclaim *reclaim, struct qr_spaces *spaces,
 		.spaces = spaces,
 		.age_softly = config->age_softly &&
 			      (spaces->port->flags & QR_PORT_HARDWARE_AD) == 0,
+		.by_touchers = config->evict_by_touchers,
 	};
 	qr_lru_init(&reclaim->lru, policy, spaces->frames);
 	reclaim->lru.test_young = lru_test_young;

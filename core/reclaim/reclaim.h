@@ -13,6 +13,7 @@
 struct qr_reclaim {
 	uint32_t signature;
 	bool age_softly;            /* (c) */
+	bool by_touchers;           /* (c) see qr_machine_config */
 	const struct qr_port *port; /* (c) */
 	struct qr_frames *frames;   /* (c) */
 	struct qr_slabs *slabs;     /* (c) */

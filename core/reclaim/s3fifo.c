@@ -94,6 +94,7 @@ s3_put_back(struct qr_lru *lru, struct qr_page *page)
 const struct qr_policy qr_policy_s3fifo = {
 	.name = "s3fifo",
 	.summary = "New pages pass a trial; those that come back skip it.",
+	.spared = NURSERY,
 	.insert = s3_insert,
 	.accessed = qr_lru_note_touch,
 	.pick = s3_pick,

@@ -69,6 +69,7 @@ sieve_put_back(struct qr_lru *lru, struct qr_page *page)
 const struct qr_policy qr_policy_sieve = {
 	.name = "sieve",
 	.summary = "A hand passes over touched pages and leaves them in place.",
+	.spared = QR_POLICY_LISTS,
 	.insert = sieve_insert,
 	.accessed = qr_lru_note_touch,
 	.pick = sieve_pick,

@@ -38,9 +38,10 @@ cow_replace(const struct qr_touch *touch, qr_pfn_t frame, unsigned cpu)
 	struct qr_pte away = qr_pte_of_kind(QR_PTE_RESIDENT);
 	away.bits |= touch->pte.bits & QR_PTE_FRAME;
 	(void)qr_pte_update(touch->word, touch->pte.bits, away.bits);
-	int error = port->ops->mmu_drop(port->ctx, touch->space->mm,
-	    touch->address, touch->address + QR_PAGE_SIZE);
-	if (error == 0) {
+	const struct qr_range range = { touch->address,
+		touch->address + QR_PAGE_SIZE };
+	int error = -QR_EBUSY;
+	if (port->ops->mmu_drop(port->ctx, touch->space->mm, &range, 1) == 1) {
 		struct qr_map_run map = {
 			.start = touch->address,
 			.frames = &frame,

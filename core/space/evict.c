@@ -14,8 +14,11 @@
  *
  * All state of a victim is in its entry: QR_PTE_SAVED_W remembers the write
  * bit while the page is frozen, and as soon as the contents are stored the
- * entry says where they are. What is left is the array of pages, sorted so
- * that neighbours go through the port as one run.
+ * entry says where they are. What is left is the array of pages, sorted by
+ * space and address: the pages of one space, a group, are frozen by one call
+ * of the port and dropped by another, as ranges that are as few as can be
+ * (window.c). A range may cost the machine an interruption of all its CPUs,
+ * whatever the number of pages.
  *
  * Keeps [space.4], [space.7], [space.8], [space.9].
  */
@@ -23,11 +26,21 @@
 
 #include "port_inline.h"
 
+/* Pages of one space for one call of the port. */
+struct evict_ranges {
+	struct qr_range range[QR_RANGES_MAX];
+	size_t count;
+};
+
 struct evict {
 	struct qr_spaces *spaces;
-	uint64_t clock; /* of these evictions */
-	int error;      /* last refusal of swap; 0: none */
+	uint64_t clock;             /* of these evictions */
+	int error;                  /* last refusal of swap; 0: none */
+	uint64_t joined;            /* bit i: page i of the group and the one
+				       before it can go as one range */
+	struct evict_ranges ranges; /* for the next call of the port */
 };
+_Static_assert(QR_EVICT_MAX <= 64, "a group's pages are bits of a word");
 
 static qr_pte_word *
 evict_word(const struct qr_rmap_place *place)
@@ -169,19 +182,86 @@ evict_sort(struct qr_page **pages, size_t count)
 	}
 }
 
-/* Length of the run of neighbours that pages[] begins with. */
-static size_t
-evict_run_length(struct qr_page **pages, size_t count)
+/* --- ranges --- */
+
+/* Adds a page above all that are there; joined: to the last one. False: there
+ * is no room. */
+static bool
+ranges_add(struct evict_ranges *ranges, qr_vaddr_t address, bool joined)
 {
-	if (qr_page_is_shared(pages[0]))
-		return 1;
-	size_t length = 1;
-	while (length < count &&
-	       pages[length]->u.user.mapping == pages[0]->u.user.mapping &&
-	       pages[length]->u.user.address ==
-		   pages[0]->u.user.address + length * QR_PAGE_SIZE)
-		length++;
+	if (joined) {
+		ranges->range[ranges->count - 1].end = address + QR_PAGE_SIZE;
+		return true;
+	}
+	if (ranges->count == QR_RANGES_MAX)
+		return false;
+	ranges->range[ranges->count++] =
+	    (struct qr_range){ address, address + QR_PAGE_SIZE };
+	return true;
+}
+
+/* Whether the page goes with the one before it as one range; then what lies
+ * between them is claimed. */
+static bool
+evict_join(const struct qr_page *before, const struct qr_page *page)
+{
+	qr_vaddr_t below = before->u.user.address;
+	qr_vaddr_t above = page->u.user.address;
+	if (above == below + QR_PAGE_SIZE)
+		return true;
+	return qr_window_join(page->u.user.mapping, below, above);
+}
+
+/* The pages that pages[] begins with, of one space and shared with none, as
+ * many as fit QR_RANGES_MAX ranges; returns how many they are. */
+static size_t
+evict_gather(struct evict *evict, struct qr_page **pages, size_t count)
+{
+	size_t length = 0;
+	evict->ranges.count = 0;
+	evict->joined = 0;
+	for (; length < count; length++) {
+		const struct qr_page *page = pages[length];
+		if (qr_page_is_shared(page) ||
+		    page->u.user.mapping != pages[0]->u.user.mapping)
+			break;
+		bool joined = length > 0 && evict_join(pages[length - 1], page);
+		if (!ranges_add(&evict->ranges, page->u.user.address, joined))
+			break;
+		evict->joined |= (uint64_t)joined << length;
+	}
 	return length;
+}
+
+/* Ends the claims between the pages of a group. */
+static void
+evict_unjoin(const struct evict *evict, struct qr_page **pages, size_t count)
+{
+	for (size_t i = 1; i < count; i++) {
+		if ((evict->joined >> i & 1) != 0)
+			qr_window_part(pages[i]->u.user.mapping,
+			    pages[i - 1]->u.user.address,
+			    pages[i]->u.user.address);
+	}
+}
+
+/* Of a group the next pages, from *at on, that are out, or that are not, as
+ * evict->ranges; moves *at behind them. False: there are none left. */
+static bool
+evict_next(struct evict *evict, struct qr_page **pages, size_t count,
+    size_t *at, bool out)
+{
+	bool before = false; /* the page before is in the ranges */
+	evict->ranges.count = 0;
+	for (; *at < count; (*at)++) {
+		bool wanted = evict_is_out(pages[*at]) == out;
+		bool joined = before && (evict->joined >> *at & 1) != 0;
+		if (wanted && !ranges_add(&evict->ranges,
+				  pages[*at]->u.user.address, joined))
+			break;
+		before = wanted;
+	}
+	return evict->ranges.count != 0;
 }
 
 /* --- store --- */
@@ -268,10 +348,10 @@ evict_set_resident(struct qr_spaces *spaces, const struct qr_page *page)
 	}
 }
 
-/* --- runs --- */
+/* --- groups: pages of one space that only it maps --- */
 
 static void
-evict_store_run(struct evict *evict, struct qr_page **pages, size_t count)
+evict_store_all(struct evict *evict, struct qr_page **pages, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct qr_rmap_place place = evict_first_place(pages[i]);
@@ -284,80 +364,108 @@ evict_store_run(struct evict *evict, struct qr_page **pages, size_t count)
 	}
 }
 
-/* Gives write bits back and thaws; the pages are one space's neighbours. */
-static void
-evict_thaw(struct qr_page **pages, size_t count, bool was_frozen)
-{
-	struct qr_rmap_place place = evict_first_place(pages[0]);
-	const struct qr_port *port = place.space->spaces->port;
-	qr_vaddr_t start = place.address;
-	for (size_t i = 0; i < count; i++) {
-		place.address = start + i * QR_PAGE_SIZE;
-		qr_entry_thaw(evict_word(&place));
-	}
-	if (was_frozen)
-		port->ops->mmu_thaw(port->ctx, place.space->mm, start,
-		    start + count * QR_PAGE_SIZE);
-}
-
-/* Drops neighbours that are out; false: the port keeps them. */
-static bool
-evict_drop(const struct evict *evict, struct qr_page **pages, size_t count)
+/* Freezes pages that lie in evict->ranges. 0; QR_MMU_STILL; or an error, then
+ * nothing but the entries is frozen. */
+static int
+evict_freeze(const struct evict *evict, struct qr_page **pages, size_t count)
 {
 	struct qr_rmap_place place = evict_first_place(pages[0]);
 	const struct qr_port *port = evict->spaces->port;
-	int error = port->ops->mmu_drop(port->ctx, place.space->mm,
-	    place.address, place.address + count * QR_PAGE_SIZE);
-	if (error == 0)
-		return true;
-	for (size_t i = 0; i < count; i++)
-		evict_set_resident(evict->spaces, pages[i]);
-	return false;
-}
-
-/* Evicts neighbours of one space that only it maps. */
-static void
-evict_run(struct evict *evict, struct qr_page **pages, size_t count)
-{
-	struct qr_rmap_place place = evict_first_place(pages[0]);
-	const struct qr_port *port = evict->spaces->port;
-	qr_vaddr_t start = place.address;
 	for (size_t i = 0; i < count; i++) {
-		place.address = start + i * QR_PAGE_SIZE;
+		place.address = pages[i]->u.user.address;
 		qr_entry_freeze(evict_word(&place));
 	}
-	int error = port->ops->mmu_freeze(port->ctx, place.space->mm, start,
-	    start + count * QR_PAGE_SIZE);
-	if (error != 0) {
-		evict_thaw(pages, count, false);
-		return;
-	}
-	evict_store_run(evict, pages, count);
-	size_t end;
-	for (size_t from = 0; from < count; from = end) {
-		bool out = evict_is_out(pages[from]);
-		end = from + 1;
-		while (end < count && evict_is_out(pages[end]) == out)
-			end++;
-		if (!out || !evict_drop(evict, pages + from, end - from))
-			evict_thaw(pages + from, end - from, true);
+	return port->ops->mmu_freeze(port->ctx, place.space->mm,
+	    evict->ranges.range, evict->ranges.count, false);
+}
+
+/* Drops the pages that are out; those that the port keeps are resident again
+ * afterwards. */
+static void
+evict_drop(struct evict *evict, struct qr_page **pages, size_t count)
+{
+	const struct qr_port *port = evict->spaces->port;
+	void *mm = evict_first_place(pages[0]).space->mm;
+	struct evict_ranges *ranges = &evict->ranges;
+	size_t at = 0;
+	while (evict_next(evict, pages, count, &at, true)) {
+		size_t dropped = port->ops->mmu_drop(port->ctx, mm,
+		    ranges->range, ranges->count);
+		for (size_t i = 0; i < at && dropped < ranges->count; i++) {
+			if (evict_is_out(pages[i]) &&
+			    pages[i]->u.user.address >=
+				ranges->range[dropped].start)
+				evict_set_resident(evict->spaces, pages[i]);
+		}
 	}
 }
 
-/* Does one call of the port for each mapping of a shared page. */
+/* Gives back the write bits of the pages that stay. */
+static void
+evict_thaw(struct evict *evict, struct qr_page **pages, size_t count,
+    bool frozen)
+{
+	struct qr_rmap_place place = evict_first_place(pages[0]);
+	const struct qr_port *port = evict->spaces->port;
+	struct evict_ranges *ranges = &evict->ranges;
+	size_t at = 0;
+	for (size_t i = 0; i < count; i++) {
+		place.address = pages[i]->u.user.address;
+		if (!evict_is_out(pages[i]))
+			qr_entry_thaw(evict_word(&place));
+	}
+	while (frozen && evict_next(evict, pages, count, &at, false))
+		port->ops->mmu_thaw(port->ctx, place.space->mm, ranges->range,
+		    ranges->count);
+}
+
+/* Evicts the first of pages[] that are one space's; how many those are. */
+static size_t
+evict_group(struct evict *evict, struct qr_page **pages, size_t count)
+{
+	count = evict_gather(evict, pages, count);
+	int frozen = evict_freeze(evict, pages, count);
+	if (frozen >= 0) {
+		evict_store_all(evict, pages, count);
+		evict_drop(evict, pages, count);
+	}
+	evict_thaw(evict, pages, count, frozen == 0);
+	evict_unjoin(evict, pages, count);
+	return count;
+}
+
+/* --- shared pages --- */
+
+/* Freezes each mapping of the page. */
 static int
-evict_each_mapping(const struct qr_page *page, const struct qr_port *port,
-    int (*call)(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end))
+shared_freeze(const struct qr_page *page, const struct qr_port *port)
 {
 	struct qr_rmap_cursor cursor = { 0 };
 	struct qr_rmap_place place;
-	while (qr_rmap_step(page, &cursor, &place)) {
-		int error = call(port->ctx, place.space->mm, place.address,
-		    place.address + QR_PAGE_SIZE);
-		if (error != 0)
-			return error;
+	int frozen = 0;
+	while (frozen >= 0 && qr_rmap_step(page, &cursor, &place)) {
+		const struct qr_range range = { place.address,
+			place.address + QR_PAGE_SIZE };
+		frozen = port->ops->mmu_freeze(port->ctx, place.space->mm,
+		    &range, 1, false);
 	}
-	return 0;
+	return frozen < 0 ? frozen : 0;
+}
+
+/* False: the port keeps a mapping. */
+static bool
+shared_drop(const struct qr_page *page, const struct qr_port *port)
+{
+	struct qr_rmap_cursor cursor = { 0 };
+	struct qr_rmap_place place;
+	bool dropped = true;
+	while (dropped && qr_rmap_step(page, &cursor, &place)) {
+		const struct qr_range range = { place.address,
+			place.address + QR_PAGE_SIZE };
+		dropped = port->ops->mmu_drop(port->ctx, place.space->mm,
+			      &range, 1) == 1;
+	}
+	return dropped;
 }
 
 /* Evicts a page that several entries map. None of them may write to it, so
@@ -366,25 +474,23 @@ static void
 evict_shared(struct evict *evict, struct qr_page *page)
 {
 	const struct qr_port *port = evict->spaces->port;
-	if (evict_each_mapping(page, port, port->ops->mmu_freeze) != 0)
+	if (shared_freeze(page, port) != 0)
 		return;
-	evict_store_run(evict, &page, 1);
-	if (evict_is_out(page) &&
-	    evict_each_mapping(page, port, port->ops->mmu_drop) != 0)
+	evict_store_all(evict, &page, 1);
+	if (evict_is_out(page) && !shared_drop(page, port))
 		evict_set_resident(evict->spaces, page);
 }
 
 static void
-evict_runs(struct evict *evict, struct qr_page **pages, size_t count)
+evict_all(struct evict *evict, struct qr_page **pages, size_t count)
 {
 	evict_sort(pages, count);
-	size_t length;
-	for (size_t at = 0; at < count; at += length) {
-		length = evict_run_length(pages + at, count - at);
+	size_t at = 0;
+	while (at < count) {
 		if (qr_page_is_shared(pages[at]))
-			evict_shared(evict, pages[at]);
+			evict_shared(evict, pages[at++]);
 		else
-			evict_run(evict, pages + at, length);
+			at += evict_group(evict, pages + at, count - at);
 	}
 }
 
@@ -451,10 +557,10 @@ qr_spaces_evict(struct qr_spaces *spaces, struct qr_page **pages, size_t count,
 {
 	qr_lock_assert_held(spaces->port, &spaces->page_lock);
 	QR_ASSERT(count <= QR_EVICT_MAX, "%zu pages at once", count);
-	struct evict evict = {
-		.spaces = spaces,
-		.clock = spaces->evictions,
-	};
+	struct evict evict;
+	evict.spaces = spaces;
+	evict.clock = spaces->evictions;
+	evict.error = 0;
 	count = evict_claim_all(spaces, pages, count);
 	spaces->evictions += count;
 	qr_lock_release(spaces->port, &spaces->page_lock);
@@ -462,7 +568,7 @@ qr_spaces_evict(struct qr_spaces *spaces, struct qr_page **pages, size_t count,
 	/* Pairs with the fence in qr_space_pin. */
 	atomic_thread_fence(memory_order_seq_cst);
 	size_t going = evict_part(pages, count, evict_is_free_to_go);
-	evict_runs(&evict, pages, going);
+	evict_all(&evict, pages, going);
 	size_t gone = evict_part(pages, going, evict_is_out);
 	evict_put_back(spaces, pages + gone, count - gone);
 	evict_finish(spaces, pages, gone);

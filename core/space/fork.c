@@ -74,9 +74,9 @@ fork_freeze(const struct qr_pages_chunk *chunk)
 		if (qr_pte_is_present(qr_pte_read(&chunk->words[i])))
 			qr_entry_freeze(&chunk->words[i]);
 	}
-	int error = port->ops->mmu_freeze(port->ctx, chunk->space->mm,
-	    qr_chunk_address(chunk, chunk->first),
-	    qr_chunk_address(chunk, chunk->last + 1));
+	const struct qr_range range = qr_chunk_range(chunk);
+	int error =
+	    port->ops->mmu_freeze(port->ctx, chunk->space->mm, &range, 1, true);
 	if (error == 0)
 		return 0;
 	for (size_t i = chunk->first; i <= chunk->last; i++) {

@@ -81,13 +81,24 @@ qr_entry_thaw(qr_pte_word *word)
 		(void)qr_pte_update(word, QR_PTE_SAVED_W, QR_PTE_WRITE);
 }
 
+/* The machine forgets the chunk's pages, of which there are some. */
+static void
+chunk_drop(const struct qr_pages_chunk *chunk)
+{
+	const struct qr_port *port = chunk->space->spaces->port;
+	const struct qr_range range = qr_chunk_range(chunk);
+	size_t dropped =
+	    port->ops->mmu_drop(port->ctx, chunk->space->mm, &range, 1);
+	QR_ASSERT(dropped == 1, "mmu_drop refused pages at 0x%llx that go",
+	    (unsigned long long)range.start);
+}
+
 /* --- drop --- */
 
 /* Makes the chunk's pages unreachable for the machine. */
 static void
 drop_unmap(const struct qr_pages_chunk *chunk, unsigned host)
 {
-	const struct qr_port *port = chunk->space->spaces->port;
 	struct qr_pte away = qr_pte_of_kind(QR_PTE_RESIDENT);
 	for (size_t i = chunk->first; i <= chunk->last; i++) {
 		struct qr_pte pte = qr_pte_read(&chunk->words[i]);
@@ -96,12 +107,8 @@ drop_unmap(const struct qr_pages_chunk *chunk, unsigned host)
 			    ~(QR_PTE_FRAME | QR_PTE_BUSY | QR_PTE_WAITERS),
 			    away.bits);
 	}
-	if ((host & QR_HOST_DONE) != 0)
-		return;
-	int error = port->ops->mmu_drop(port->ctx, chunk->space->mm,
-	    qr_chunk_address(chunk, chunk->first),
-	    qr_chunk_address(chunk, chunk->last + 1));
-	QR_ASSERT(error == 0, "mmu_drop refused pages that go: %d", error);
+	if ((host & QR_HOST_DONE) == 0)
+		chunk_drop(chunk);
 }
 
 /* Takes the chunk's pages from their mappings; returns how many were mapped,
@@ -376,10 +383,7 @@ move_chunk(const struct qr_pages_chunk *chunk, void *ctx)
 	}
 	if (!qr_chunk_has_frames(chunk) || (request->host & QR_HOST_DONE) != 0)
 		return 0;
-	int error = port->ops->mmu_drop(port->ctx, chunk->space->mm,
-	    qr_chunk_address(chunk, chunk->first),
-	    qr_chunk_address(chunk, chunk->last + 1));
-	QR_ASSERT(error == 0, "mmu_drop refused pages that move: %d", error);
+	chunk_drop(chunk);
 	return 0;
 }
 

@@ -6,9 +6,11 @@
  * A run is a row of entries of one area in one leaf node, all claimed by this
  * thread, all swapped or all holding nothing. The first is the page that was
  * touched; the others come along because a sequential stream of faults was
- * seen (qr_stream_window) and cost nothing that somebody else needs: their
- * frames are taken only while no reclaim is due. Contents are staged and
- * mapped under the CPU's stage lock; until then everything can be given back.
+ * seen (qr_stream_window). Where memory is short nothing is freed for them if
+ * there is a background for that; if there is none, they are as good as
+ * touched, and one turn for all of them costs far less than a fault each.
+ * Contents are staged and mapped under the CPU's stage lock; until then
+ * everything can be given back.
  */
 #include "space_impl.h"
 
@@ -211,16 +213,35 @@ run_room(const struct qr_run *run)
 	    (run->area->end - run->start) >> QR_PAGE_SHIFT);
 }
 
+/* Whether frames for neighbours can be had without reclaim. A page that was in
+ * use before is more likely to be used again than one that never was, so it
+ * may come nearer to the watermark. */
+static bool
+run_is_at_ease(const struct qr_run *run, size_t want)
+{
+	struct qr_spaces *spaces = run->space->spaces;
+	bool scarce = run_is_swapped(run) ? qr_frame_below_low(spaces->frames)
+					  : qr_frame_below_high(spaces->frames);
+	/* Relaxed: a hint. */
+	uint64_t pages =
+	    atomic_load_explicit(&spaces->user_pages, memory_order_relaxed);
+	return !scarce && (spaces->user_pages_max == 0 ||
+			      pages + want <= spaces->user_pages_max);
+}
+
 void
 qr_run_grow(struct qr_run *run, size_t limit)
 {
-	const struct qr_frames *frames = run->space->spaces->frames;
+	struct qr_spaces *spaces = run->space->spaces;
 	limit = qr_min(qr_min(limit, QR_STAGE_PAGES), run_room(run));
-	/* A page that was in use before is more likely to be used again than
-	 * one that never was, so it may come nearer to the watermark. */
-	bool scarce = run_is_swapped(run) ? qr_frame_below_low(frames)
-					  : qr_frame_below_high(frames);
-	while (!scarce && run->count < limit) {
+	if (run->count < limit && !run_is_at_ease(run, limit - run->count)) {
+		/* The background will see to it. */
+		if (!spaces->evict_by_touchers)
+			return;
+		/* In vain: the run grows by what there is. */
+		(void)spaces->ops->reclaim(spaces->ops_ctx, limit - run->count);
+	}
+	while (run->count < limit) {
 		size_t want = limit - run->count;
 		size_t got = run_grow_some(run, want);
 		if (got < qr_min(want, QR_STAGE_PAGES / 4))

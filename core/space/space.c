@@ -225,6 +225,7 @@ qr_spaces_init(struct qr_spaces *spaces, struct qr_frames *frames,
 	spaces->commit_pages_max = config->commit_pages_max;
 	spaces->user_pages_max = config->user_pages_max;
 	spaces->fault_around = spaces_fault_around(config->fault_around);
+	spaces->evict_by_touchers = config->evict_by_touchers;
 	qr_lock_init(&spaces->list_lock, QR_RANK_MACHINE);
 	qr_list_init(&spaces->list);
 	qr_lock_init(&spaces->page_lock, QR_RANK_LRU);

@@ -22,9 +22,9 @@ struct qr_space_ops {
 	void (*page_gone)(void *ctx, struct qr_page *page);
 	/* The page was handed to qr_spaces_evict and can't go. */
 	void (*page_stays)(void *ctx, struct qr_page *page);
-	/* user_pages_max is reached: frees some mapped pages, at least want
-	 * if it can. 0: progress was made. Called without the page lock, with
-	 * no lock above QR_RANK_SPACE held. */
+	/* Mapped pages need room: makes frames free, or maps fewer pages, at
+	 * least want if it can. 0: progress was made. Called without the page
+	 * lock, with no lock above QR_RANK_SPACE held. */
 	int (*reclaim)(void *ctx, size_t want);
 };
 
@@ -56,6 +56,7 @@ struct qr_spaces {
 	uint64_t commit_pages_max;     /* (c) */
 	uint64_t user_pages_max;       /* (c) 0: none */
 	unsigned fault_around;         /* (c) */
+	bool evict_by_touchers;        /* (c) */
 	struct {
 		_Atomic(uint64_t) first_touch, pool, device, cow, soft,
 		    spurious, bad, pages_in, pages_out, pages_out_zero,
@@ -77,7 +78,8 @@ QR_MUST_CHECK int qr_space_new(struct qr_spaces *spaces,
  * Evicts up to QR_EVICT_MAX pages that the policy has taken off its lists,
  * still under the same hold of the page lock, which is dropped for good:
  * claims the entries that map them, freezes, stores, drops, frees.
- * Neighbours of one space go through the port in one call. Pages that are
+ * Pages of one window (the port's mmu_window) go through the port as
+ * one range. Pages that are
  * pinned, busy or could not be stored stay: page_stays() is called for each
  * while nobody can unmap it yet; pages[] is scratch and names nothing that
  * the caller may still look at. Returns how many frames became free; *error
@@ -88,6 +90,12 @@ size_t qr_spaces_evict(struct qr_spaces *spaces, struct qr_page **pages,
 
 /* Pages that one eviction takes at most: a window. */
 #define QR_EVICT_MAX 64u
+
+/* Stores up to max of the other resident pages of the window, aligned, round a
+ * page that only one entry maps; returns how many. None for a shared page.
+ * (page lock) */
+size_t qr_spaces_window(struct qr_spaces *spaces, const struct qr_page *page,
+    struct qr_page **near, size_t max);
 
 /* Tests and clears a page's young mark in all entries that map it; with soft
  * ageing, whether it was touched since it was put to sleep. (page lock) */

@@ -241,6 +241,14 @@ qr_chunk_address(const struct qr_pages_chunk *chunk, size_t index)
 	return chunk->start + index * QR_PAGE_SIZE;
 }
 
+/* From the first page that has a frame to the last; there is one. */
+static inline struct qr_range
+qr_chunk_range(const struct qr_pages_chunk *chunk)
+{
+	return (struct qr_range){ qr_chunk_address(chunk, chunk->first),
+		qr_chunk_address(chunk, chunk->last + 1) };
+}
+
 static inline struct qr_page *
 qr_chunk_page(const struct qr_pages_chunk *chunk, struct qr_pte pte)
 {
@@ -382,6 +390,15 @@ QR_MUST_CHECK int qr_map_change(struct qr_space *space, qr_vaddr_t start,
 
 /* A write to a page that others map too; the entry is claimed. */
 QR_MUST_CHECK int qr_touch_copy(struct qr_touch *touch);
+
+/* --- window.c --- */
+
+/* Whether nothing can come in between two pages of a space whose entries the
+ * caller has claimed: they are of one window and all between them is out, and
+ * claimed from now on until qr_window_part. */
+QR_MUST_CHECK bool qr_window_join(struct qr_space *space, qr_vaddr_t below,
+    qr_vaddr_t above);
+void qr_window_part(struct qr_space *space, qr_vaddr_t below, qr_vaddr_t above);
 
 /* --- pin.c --- */
 

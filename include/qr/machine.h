@@ -41,6 +41,9 @@ struct qr_machine_config {
 					 1 to QR_STAGE_PAGES; 0: default */
 	bool age_softly;           /* learn touches by soft unmapping where
 					 the MMU has no young bit */
+	bool evict_by_touchers;    /* only who needs a frame evicts: the
+					 background's business is the pool
+					 alone */
 };
 
 /* Counters since the start and levels now; pages of QR_PAGE_SIZE. */

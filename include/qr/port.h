@@ -49,6 +49,21 @@ struct qr_ram_region {
  * mmu_map call is given: a window of fault-around or swap-in. */
 #define QR_STAGE_PAGES 64u
 
+/* Pages of one space: [start, end), page aligned, not empty. */
+struct qr_range {
+	qr_vaddr_t start;
+	qr_vaddr_t end;
+};
+
+/* Neighbouring frames. */
+struct qr_frame_run {
+	qr_pfn_t first;
+	uint64_t pages; /* not 0 */
+};
+
+/* Most ranges or runs that one call is given. */
+#define QR_RANGES_MAX 32u
+
 /* A run of neighbouring pages of one space that are to be mapped. */
 struct qr_map_run {
 	qr_vaddr_t start;       /* page aligned */
@@ -91,10 +106,12 @@ struct qr_port_ops {
 	 * is none. */
 	void *(*direct_map)(void *ctx);
 
-	/* 1 << order frames from first on are about to hold a mapped page
-	 * instead of the core's own data: bytes at their place in the direct
-	 * map are dead and may be given back. Never fails. */
-	void (*frame_release)(void *ctx, qr_pfn_t first, unsigned order);
+	/* The frames, in 1 to QR_RANGES_MAX runs, are about to hold mapped
+	 * pages instead of the core's own data, or to be lent: bytes at their
+	 * place in the direct map are dead and may be given back. Never
+	 * fails. */
+	void (*frame_release)(void *ctx, const struct qr_frame_run *runs,
+	    size_t count);
 
 	/* Where the contents of the index-th page (below QR_STAGE_PAGES) of
 	 * the run that this CPU maps next are to be written: the frame's own
@@ -117,22 +134,30 @@ struct qr_port_ops {
 	int (*mmu_map)(void *ctx, void *mm, unsigned cpu,
 	    const struct qr_map_run *run);
 
-	/* After the write bits of [start, end) were cleared: when this
-	 * returns, no write to these pages can succeed unseen, and their
-	 * contents are stable. Entries of [start, end) that are not present
-	 * are passed over. */
-	int (
-	    *mmu_freeze)(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end);
+	/* After the write bits of all ranges were cleared: when this returns,
+	 * no write to these pages can succeed unseen, and their contents are
+	 * stable. Entries that are not present are passed over. The ranges, 1
+	 * to QR_RANGES_MAX, rise and don't touch; one call for all of them
+	 * is one flush where the machine can do that. lasting: it is to hold
+	 * when the caller has left the core, and the pages with it. Else the
+	 * answer may be QR_MMU_STILL: nobody but the caller could write until
+	 * then, so nothing was done, and mmu_thaw is not called. */
+	int (*mmu_freeze)(void *ctx, void *mm, const struct qr_range *ranges,
+	    size_t count, bool lasting);
 
 	/* After the entries' write bits were put back: undoes mmu_freeze for
-	 * pages that stay. Never fails. */
-	void (*mmu_thaw)(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end);
+	 * pages that stay; ranges as there. Never fails. */
+	void (*mmu_thaw)(void *ctx, void *mm, const struct qr_range *ranges,
+	    size_t count);
 
-	/* After the entries were cleared: every later touch of [start, end)
-	 * faults, and the machine holds no copy of the pages. -QR_EBUSY: some
-	 * page is in use by a device; none was dropped. May refuse so only
-	 * what mmu_freeze was called for: other callers can't keep it. */
-	int (*mmu_drop)(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end);
+	/* After the entries were cleared: every later touch of the ranges
+	 * (as in mmu_freeze) faults, and the machine holds no copy of the
+	 * pages. Returns how many ranges, from the first on, were dropped;
+	 * the others are as they were, some page of the next one is in use by
+	 * a device. May refuse so only what mmu_freeze was called for: other
+	 * callers can't keep it. */
+	size_t (*mmu_drop)(void *ctx, void *mm, const struct qr_range *ranges,
+	    size_t count);
 
 	/* After the entries were changed: pages of [start, end) that are
 	 * present now obey prot. QR_PROT_NONE: every touch faults, contents
@@ -206,11 +231,20 @@ struct qr_port_ops {
 	bool (*oom)(void *ctx, void *mm, const struct qr_oom_report *report);
 };
 
+/* Of mmu_freeze: see there. */
+#define QR_MMU_STILL 1
+
+#define QR_MMU_WINDOW_MAX 64u
+
 struct qr_port {
 	const struct qr_port_ops *ops;
 	void *ctx;
-	unsigned cpu_count; /* 1 to QR_CPUS_MAX */
-	uint32_t flags;     /* QR_PORT_* */
+	unsigned cpu_count;  /* 1 to QR_CPUS_MAX */
+	uint32_t flags;      /* QR_PORT_* */
+	unsigned mmu_window; /* pages that a change of the MMU is best made
+				for, a power of two up to QR_MMU_WINDOW_MAX:
+				neighbours of one that goes then go along. 0
+				or 1: the number does not matter */
 };
 
 #define QR_CPUS_MAX 64u

@@ -73,9 +73,14 @@ int linux_mm_create(void *ctx, qr_pfn_t root, uint32_t tag, void **mm);
 void linux_mm_destroy(void *ctx, void *mm);
 int linux_mmu_map(void *ctx, void *mm, unsigned cpu,
     const struct qr_map_run *run);
-int linux_mmu_freeze(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end);
-void linux_mmu_thaw(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end);
-int linux_mmu_drop(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end);
+int linux_mmu_freeze(void *ctx, void *mm, const struct qr_range *ranges,
+    size_t count, bool lasting);
+void linux_mmu_thaw(void *ctx, void *mm, const struct qr_range *ranges,
+    size_t count);
+size_t linux_mmu_drop(void *ctx, void *mm, const struct qr_range *ranges,
+    size_t count);
+void linux_frame_release(void *ctx, const struct qr_frame_run *runs,
+    size_t count);
 int linux_mmu_protect(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end,
     unsigned prot);
 const void *linux_mmu_peek(void *ctx, void *mm, const struct qr_peek *at);

@@ -4,7 +4,8 @@
  *
  * Every managed area is registered for missing pages and for write
  * protection. A page comes in by UFFDIO_COPY from the CPU's staging window;
- * it goes by write protection, a look at its contents, and MADV_DONTNEED.
+ * it goes by write protection, where somebody could write, a look at its
+ * contents, and MADV_DONTNEED.
  * Faults arrive as SIGBUS in the thread that touched (UFFD_FEATURE_SIGBUS),
  * so nobody reads the descriptor. It is opened for user mode only, which
  * needs no privilege since Linux 5.11. With --delivery=handler it is opened
@@ -16,9 +17,11 @@
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 
 #include "../../core/base/check.h"
 #include "files.h"
+#include "gate/gate.h"
 #include "linux.h"
 #include "sys.h"
 #include "uapi.h"
@@ -148,8 +151,9 @@ linux_mmu_map(void *ctx, void *mm, unsigned cpu, const struct qr_map_run *run)
 		    (unsigned long)(run->start + done));
 		if (failed == -EAGAIN)
 			continue;
+		const struct qr_range range = { run->start, run->start + done };
 		if (done != 0)
-			linux_mmu_drop(ctx, mm, run->start, run->start + done);
+			(void)linux_mmu_drop(ctx, mm, &range, 1);
 		return mmu_error(failed);
 	}
 	return 0;
@@ -186,31 +190,102 @@ mmu_write_protect_all(uintptr_t start, uintptr_t end, bool on)
 	return 0;
 }
 
+/* A thread that is alone needs no protection: nobody else writes, it does not
+ * itself while it is in here, and what the kernel may write to is pinned. */
 int
-linux_mmu_freeze(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end)
+linux_mmu_freeze(void *ctx, void *mm, const struct qr_range *ranges,
+    size_t count, bool lasting)
 {
-	(void)ctx;
-	(void)mm;
-	return mmu_write_protect_all(start, end, true);
+	if (!lasting && gate_is_alone(qr_thread_self()))
+		return QR_MMU_STILL;
+	for (size_t i = 0; i < count; i++) {
+		int failed =
+		    mmu_write_protect_all(ranges[i].start, ranges[i].end, true);
+		if (failed == 0)
+			continue;
+		if (i > 0)
+			linux_mmu_thaw(ctx, mm, ranges, i);
+		return failed;
+	}
+	return 0;
 }
 
 void
-linux_mmu_thaw(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end)
+linux_mmu_thaw(void *ctx, void *mm, const struct qr_range *ranges, size_t count)
 {
 	(void)ctx;
 	(void)mm;
-	int failed = mmu_write_protect_all(start, end, false);
-	QR_ASSERT(failed == 0, "write protection of 0x%lx stays: %d",
-	    (unsigned long)start, failed);
+	for (size_t i = 0; i < count; i++) {
+		int failed = mmu_write_protect_all(ranges[i].start,
+		    ranges[i].end, false);
+		QR_ASSERT(failed == 0, "write protection of 0x%lx stays: %d",
+		    (unsigned long)ranges[i].start, failed);
+	}
 }
 
-int
-linux_mmu_drop(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end)
+/* Whether many ranges can be dropped by one call, as Linux 6.15 and later have
+ * it, which flushes once. Found out by the first call. */
+static _Atomic(bool) drops_at_once = true;
+
+/* False: not all is done; it does no harm to do it again. */
+static bool
+drop_at_once(const struct iovec *pieces, size_t count)
 {
+	size_t size = 0;
+	for (size_t i = 0; i < count; i++)
+		size += pieces[i].iov_len;
+	long done = qr_sys5(SYS_process_madvise, (long)PIDFD_SELF_THREAD_GROUP,
+	    pieces, count, (long)MADV_DONTNEED, 0L);
+	if (done < 0)
+		atomic_store(&drops_at_once, false);
+	return done == (long)size;
+}
+
+/* Returns how many are done. */
+static size_t
+drop_one_by_one(const struct iovec *pieces, size_t count)
+{
+	size_t done = 0;
+	while (
+	    done < count && qr_sys3(SYS_madvise, pieces[done].iov_base,
+				pieces[done].iov_len, (long)MADV_DONTNEED) == 0)
+		done++;
+	return done;
+}
+
+static size_t
+drop_pieces(const struct iovec *pieces, size_t count)
+{
+	/* Relaxed: who does not know yet finds out. */
+	if (count > 1 &&
+	    atomic_load_explicit(&drops_at_once, memory_order_relaxed) &&
+	    drop_at_once(pieces, count))
+		return count;
+	return drop_one_by_one(pieces, count);
+}
+
+size_t
+linux_mmu_drop(void *ctx, void *mm, const struct qr_range *ranges, size_t count)
+{
+	struct iovec pieces[QR_RANGES_MAX];
 	(void)ctx;
 	(void)mm;
-	long failed = qr_sys3(SYS_madvise, start, end - start, MADV_DONTNEED);
-	return failed < 0 ? mmu_error(failed) : 0;
+	for (size_t i = 0; i < count; i++)
+		pieces[i] = (struct iovec){ (void *)(uintptr_t)ranges[i].start,
+			ranges[i].end - ranges[i].start };
+	return drop_pieces(pieces, count);
+}
+
+void
+linux_frame_release(void *ctx, const struct qr_frame_run *runs, size_t count)
+{
+	const struct qr_linux *state = ctx;
+	struct iovec pieces[QR_RANGES_MAX];
+	for (size_t i = 0; i < count; i++)
+		pieces[i] =
+		    (struct iovec){ state->home + runs[i].first * QR_PAGE_SIZE,
+			    runs[i].pages * QR_PAGE_SIZE };
+	(void)drop_pieces(pieces, count);
 }
 
 int

@@ -10,7 +10,6 @@
  */
 #include <errno.h>
 #include <linux/futex.h>
-#include <sys/mman.h>
 #include <time.h>
 
 #include "helper.h"
@@ -38,14 +37,6 @@ linux_direct_map(void *ctx)
 {
 	const struct qr_linux *state = ctx;
 	return state->home;
-}
-
-static void
-linux_frame_release(void *ctx, qr_pfn_t first, unsigned order)
-{
-	const struct qr_linux *state = ctx;
-	qr_sys3(SYS_madvise, state->home + first * QR_PAGE_SIZE,
-	    QR_PAGE_SIZE << order, MADV_DONTNEED);
 }
 
 static void *

@@ -77,12 +77,15 @@ setup_machine(void)
 		.user_pages_max =
 		    config->pool == QR_LINUX_POOL_OUTSIDE ? budget : 0,
 		.overcommit = (enum qr_overcommit)config->overcommit,
+		.evict_by_touchers = true,
 		.commit_pages_max =
 		    budget * 2 + atomic_load(&state->swap_pages),
 	};
 	state->port.ops = &linux_port_ops;
 	state->port.ctx = state;
 	state->port.flags = QR_PORT_ZEROED_RAM;
+	/* Each range of a write protection is a flush of all CPUs. */
+	state->port.mmu_window = QR_MMU_WINDOW_MAX;
 	int failed = qr_machine_create(&state->port, &machine, &state->machine);
 	if (failed != 0)
 		return failed;

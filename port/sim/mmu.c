@@ -363,18 +363,24 @@ sim_mmu_fini(struct sim *sim)
 }
 
 /* [sim.2] A frame is put to a new use only when no CPU translates to it. */
-void
-sim_frame_release(void *ctx, qr_pfn_t first, unsigned order)
+static void
+frame_retire(struct sim *sim, qr_pfn_t frame)
 {
-	struct sim *sim = ctx;
-	for (qr_pfn_t frame = first; frame < first + ((qr_pfn_t)1 << order);
-	     frame++) {
-		unsigned char *bytes = frame_bytes(sim, frame);
-		SIM_CHECK(atomic_load(&sim->translations[frame]) == 0,
-		    "sim.2: frame %llu gets a new use while a CPU still "
-		    "translates to it",
-		    (unsigned long long)frame);
-		memset(bytes, RELEASED_BYTE, QR_PAGE_SIZE);
+	unsigned char *bytes = frame_bytes(sim, frame);
+	SIM_CHECK(atomic_load(&sim->translations[frame]) == 0,
+	    "sim.2: frame %llu gets a new use while a CPU still translates to "
+	    "it",
+	    (unsigned long long)frame);
+	memset(bytes, RELEASED_BYTE, QR_PAGE_SIZE);
+}
+
+void
+sim_frame_release(void *ctx, const struct qr_frame_run *runs, size_t count)
+{
+	SIM_CHECK(count >= 1 && count <= QR_RANGES_MAX, "%zu runs", count);
+	for (size_t i = 0; i < count; i++) {
+		for (uint64_t page = 0; page < runs[i].pages; page++)
+			frame_retire(ctx, runs[i].first + page);
 	}
 }
 
@@ -472,6 +478,21 @@ range_check_rights(const struct sim_mm *mm, qr_vaddr_t start, qr_vaddr_t end,
 }
 
 static void
+ranges_check(const struct sim_mm *mm, const struct qr_range *ranges,
+    size_t count, unsigned allowed)
+{
+	SIM_CHECK(count >= 1 && count <= QR_RANGES_MAX, "%zu ranges", count);
+	for (size_t i = 0; i < count; i++) {
+		SIM_CHECK(ranges[i].start < ranges[i].end &&
+			      (i == 0 || ranges[i - 1].end < ranges[i].start),
+		    "range %zu, from 0x%llx to 0x%llx, is not in order", i,
+		    (unsigned long long)ranges[i].start,
+		    (unsigned long long)ranges[i].end);
+		range_check_rights(mm, ranges[i].start, ranges[i].end, allowed);
+	}
+}
+
+static void
 run_check(const struct sim_mm *mm, const struct qr_map_run *run)
 {
 	SIM_CHECK(run->count >= 1 && run->count <= QR_STAGE_PAGES,
@@ -522,33 +543,39 @@ sim_mmu_map(void *ctx, void *mm, unsigned cpu, const struct qr_map_run *run)
 /* Only writes must stop. A CPU may read the page again at once, so here it
  * never forgets how to: mmu_drop can't be left out. */
 int
-sim_mmu_freeze(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end)
+sim_mmu_freeze(void *ctx, void *mm, const struct qr_range *ranges, size_t count,
+    bool lasting)
 {
+	(void)lasting;
 	int error = sim_enter(ctx, SIM_MMU_FREEZE);
-	range_check_rights(mm, start, end, QR_PROT_READ | QR_PROT_EXEC);
+	ranges_check(mm, ranges, count, QR_PROT_READ | QR_PROT_EXEC);
 	if (error != 0)
 		return error;
-	tlb_flush(mm, start, end, FLUSH_WRITE);
+	for (size_t i = 0; i < count; i++)
+		tlb_flush(mm, ranges[i].start, ranges[i].end, FLUSH_WRITE);
 	return 0;
 }
 
 /* A CPU that remembers less than the entry allows looks again by itself. */
 void
-sim_mmu_thaw(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end)
+sim_mmu_thaw(void *ctx, void *mm, const struct qr_range *ranges, size_t count)
 {
 	(void)ctx;
-	range_check(mm, start, end);
+	ranges_check(mm, ranges, count,
+	    QR_PROT_READ | QR_PROT_WRITE | QR_PROT_EXEC);
 }
 
-/* A call that is made to fail flushes all the same: a CPU may forget at any
- * time, and the entries that the core leaves then may grant less. */
-int
-sim_mmu_drop(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end)
+/* A call that is made to fail refuses the last range, and flushes it all the
+ * same: a CPU may forget at any time, and the entries that the core leaves
+ * then may grant less. */
+size_t
+sim_mmu_drop(void *ctx, void *mm, const struct qr_range *ranges, size_t count)
 {
 	int error = sim_enter(ctx, SIM_MMU_DROP);
-	range_check_rights(mm, start, end, QR_PROT_NONE);
-	tlb_flush(mm, start, end, FLUSH_ALL);
-	return error;
+	ranges_check(mm, ranges, count, QR_PROT_NONE);
+	for (size_t i = 0; i < count; i++)
+		tlb_flush(mm, ranges[i].start, ranges[i].end, FLUSH_ALL);
+	return error == 0 ? count : count - 1;
 }
 
 int

@@ -267,7 +267,10 @@ sim_create(const struct sim_config *config)
 	sim->port = (struct qr_port){ .ops = &sim_ops,
 		.ctx = sim,
 		.cpu_count = sim->config.cpus,
-		.flags = QR_PORT_ZEROED_RAM };
+		.flags = QR_PORT_ZEROED_RAM,
+		.mmu_window = (config->flags & SIM_DEAR_MMU) != 0
+				  ? QR_MMU_WINDOW_MAX
+				  : 1 };
 	if ((config->flags & SIM_NO_YOUNG_BIT) == 0)
 		sim->port.flags |= QR_PORT_HARDWARE_AD;
 	if (!config_is_sane(sim) || ram_init(sim) != 0 ||

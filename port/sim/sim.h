@@ -21,6 +21,7 @@ struct sim_mm; /* an address space as its MMU sees it: qr_space_mm() */
 #define SIM_NO_YOUNG_BIT 0x2u /* the MMU sets neither young nor dirty bits */
 #define SIM_STAGE_WINDOW 0x4u /* stage() gives a window, mmu_map() copies */
 #define SIM_JITTER       0x8u /* with SIM_THREADS: port calls yield at random */
+#define SIM_DEAR_MMU     0x10u /* pages are best evicted by windows */
 
 /* Zeroed fields take the defaults. */
 struct sim_config {

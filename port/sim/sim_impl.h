@@ -128,15 +128,19 @@ void sim_disk_trim(void *ctx, uint64_t slot, size_t count);
 /* mmu.c */
 int sim_mmu_init(struct sim *sim);
 void sim_mmu_fini(struct sim *sim);
-void sim_frame_release(void *ctx, qr_pfn_t first, unsigned order);
+void sim_frame_release(void *ctx, const struct qr_frame_run *runs,
+    size_t count);
 void *sim_stage(void *ctx, unsigned cpu, qr_pfn_t frame, size_t index);
 int sim_mm_create(void *ctx, qr_pfn_t root, uint32_t tag, void **mm);
 void sim_mm_destroy(void *ctx, void *mm);
 int sim_mmu_map(void *ctx, void *mm, unsigned cpu,
     const struct qr_map_run *run);
-int sim_mmu_freeze(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end);
-void sim_mmu_thaw(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end);
-int sim_mmu_drop(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end);
+int sim_mmu_freeze(void *ctx, void *mm, const struct qr_range *ranges,
+    size_t count, bool lasting);
+void sim_mmu_thaw(void *ctx, void *mm, const struct qr_range *ranges,
+    size_t count);
+size_t sim_mmu_drop(void *ctx, void *mm, const struct qr_range *ranges,
+    size_t count);
 int sim_mmu_protect(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end,
     unsigned prot);
 const void *sim_mmu_peek(void *ctx, void *mm, const struct qr_peek *at);

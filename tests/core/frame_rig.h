@@ -43,12 +43,12 @@ struct rig {
 static struct rig *rig_watched;
 
 static void
-rig_frame_release(void *ctx, qr_pfn_t first, unsigned order)
+rig_frame_release(void *ctx, const struct qr_frame_run *runs, size_t count)
 {
 	(void)ctx;
-	(void)first;
 	rig_watched->releases++;
-	rig_watched->released_pages += (uint64_t)1 << order;
+	for (size_t i = 0; i < count; i++)
+		rig_watched->released_pages += runs[i].pages;
 }
 
 static void

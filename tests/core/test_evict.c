@@ -79,6 +79,48 @@ test_out_and_in(void **state)
 	scene_close(&s);
 }
 
+/* Where calls of the port are dear, pages of a window are one range although
+ * there are holes between them: what is there is out. */
+static void
+test_windows(void **state)
+{
+	(void)state;
+	struct bed_config config = small;
+	config.sim_flags = SIM_DEAR_MMU;
+	struct scene s = scene_open(&config, 2 * QR_MMU_WINDOW_MAX);
+	struct sim *sim = s.bed->rig.sim;
+	for (size_t i = 1; i < 2 * QR_MMU_WINDOW_MAX; i += 2)
+		assert_int_equal(bed_advise(s.space, i, 1, QR_ADVICE_PAGEOUT),
+		    0);
+	uint64_t freezes = sim_calls(sim, SIM_MMU_FREEZE);
+	uint64_t drops = sim_calls(sim, SIM_MMU_DROP);
+	assert_int_equal(evict_all(s.bed), QR_MMU_WINDOW_MAX);
+	assert_int_equal(sim_calls(sim, SIM_MMU_FREEZE) - freezes, 1);
+	assert_int_equal(sim_calls(sim, SIM_MMU_DROP) - drops, 1);
+	bed_check(s.bed);
+	scene_verify(&s, 2 * QR_MMU_WINDOW_MAX);
+
+	/* A pinned page, and one that is not there at all, part a range; of
+	 * two ranges the port keeps the second. */
+	struct qr_pin pin = { 0 };
+	qr_space_pin_register(s.space, &pin);
+	assert_int_equal(bed_advise(s.space, 20, 1, QR_ADVICE_DONTNEED), 0);
+	assert_int_equal(qr_space_pin(s.space, &pin,
+			     BED_BASE + 40 * QR_PAGE_SIZE, QR_PAGE_SIZE,
+			     QR_ACCESS_READ),
+	    0);
+	sim_fail_after(sim, SIM_MMU_DROP, 1, -QR_EBUSY);
+	int error;
+	assert_int_equal(bed_evict(s.bed, 39, &error), 20);
+	bed_check(s.bed);
+	qr_space_pin_unregister(s.space, &pin);
+	bed_put(s.bed, s.space, 20, 21);
+	scene_verify(&s, 2 * QR_MMU_WINDOW_MAX);
+	assert_int_equal(evict_all(s.bed), 2 * QR_MMU_WINDOW_MAX);
+	scene_verify(&s, 2 * QR_MMU_WINDOW_MAX);
+	scene_close(&s);
+}
+
 static void
 test_zero_pages(void **state)
 {
@@ -443,6 +485,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_out_and_in),
+		cmocka_unit_test(test_windows),
 		cmocka_unit_test(test_zero_pages),
 		cmocka_unit_test(test_locked),
 		cmocka_unit_test(test_pinned),

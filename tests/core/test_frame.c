@@ -437,27 +437,30 @@ test_home_bytes_are_released(void **state)
 	assert_int_equal(rig->releases, 0);
 	qr_frame_free(frames, page);
 
-	/* Released once when it is to be mapped. */
-	for (unsigned i = 0; i < 2; i++) {
-		again = qr_frame_alloc(frames, QR_GFP_PAGE, 0, QR_PAGE_USER);
-		assert_ptr_equal(again, page);
-		assert_int_equal(page->flags, 0);
-		assert_int_equal(rig->releases, 1);
-		qr_frame_free(frames, page);
-	}
+	/* A mapped page gets another one while there is one. */
+	again = qr_frame_alloc(frames, QR_GFP_PAGE, 0, QR_PAGE_USER);
+	assert_ptr_not_equal(again, page);
+	assert_int_equal(again->flags, 0);
+	assert_int_equal(rig->releases, 0);
+	qr_frame_free(frames, again);
+	again = qr_frame_alloc(frames, QR_GFP_KERNEL, 0, QR_PAGE_SLAB);
+	assert_ptr_equal(again, page);
+	qr_frame_free(frames, page);
 
-	/* Every frame of a block has them, and each is released once. */
+	/* Every frame of a block has them, and each is released once, many by
+	 * a call. */
 	page = qr_frame_alloc(frames, QR_GFP_KERNEL, 3, QR_PAGE_SLAB);
 	(void)qr_frame_data(frames, page);
 	qr_frame_free(frames, page);
 	qr_check_frames(frames, QR_CHECK_CHILDREN);
 	struct qr_frame_stat stat;
 	qr_frame_stat(frames, &stat);
-	assert_int_equal(stat.home, 8);
-	rig->releases = 0;
+	assert_int_equal(stat.home, 1 + 8);
 	(void)rig_exhaust(rig, QR_GFP_USER);
-	assert_int_equal(rig->releases, 8);
 	assert_int_equal(rig->released_pages, 1 + 8);
+	assert_in_range(rig->releases, 1, 4);
+	qr_frame_stat(frames, &stat);
+	assert_int_equal(stat.home, 0);
 	rig_destroy(rig);
 }
 

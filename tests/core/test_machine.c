@@ -388,12 +388,18 @@ test_model(void **state)
 		unsigned flags;
 		unsigned levels;
 		bool age;
+		bool touchers; /* only they evict */
 	} cases[] = {
-		{ "s3fifo", true, 0, 4, false },
-		{ "sieve", false, SIM_STAGE_WINDOW, 4, false },
-		{ "clock", true, SIM_NO_YOUNG_BIT, 5, true },
-		{ "lru", false, SIM_NO_YOUNG_BIT | SIM_STAGE_WINDOW, 3, true },
-		{ "fifo", true, SIM_STAGE_WINDOW, 3, false },
+		{ "s3fifo", true, 0, 4, false, false },
+		{ "s3fifo", true,
+		    SIM_NO_YOUNG_BIT | SIM_STAGE_WINDOW | SIM_DEAR_MMU, 4,
+		    false, true },
+		{ "sieve", false, SIM_STAGE_WINDOW | SIM_DEAR_MMU, 4, false,
+		    true },
+		{ "clock", true, SIM_NO_YOUNG_BIT, 5, true, false },
+		{ "lru", false, SIM_NO_YOUNG_BIT | SIM_STAGE_WINDOW, 3, true,
+		    true },
+		{ "fifo", true, SIM_STAGE_WINDOW, 3, false, false },
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -406,7 +412,8 @@ test_model(void **state)
 		struct qr_machine_config config = { .policy = cases[i].policy,
 			.levels = cases[i].levels,
 			.codec = cases[i].codec ? &bed_codec : NULL,
-			.age_softly = cases[i].age };
+			.age_softly = cases[i].age,
+			.evict_by_touchers = cases[i].touchers };
 		struct run run;
 		struct qr_machine_stat stat;
 		run_make(&run, &sim_config, &config);

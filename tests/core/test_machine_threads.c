@@ -236,12 +236,16 @@ test_threads(void **state)
 	static const struct {
 		unsigned flags;
 		const char *policy;
+		bool touchers; /* only they evict */
 	} cases[] = {
-		{ SIM_THREADS, NULL },
-		{ SIM_THREADS | SIM_JITTER, "clock" },
+		{ SIM_THREADS, NULL, false },
+		{ SIM_THREADS | SIM_JITTER, "clock", false },
 		{ SIM_THREADS | SIM_JITTER | SIM_STAGE_WINDOW |
 			SIM_NO_YOUNG_BIT,
-		    NULL },
+		    NULL, false },
+		{ SIM_THREADS | SIM_JITTER | SIM_STAGE_WINDOW |
+			SIM_NO_YOUNG_BIT | SIM_DEAR_MMU,
+		    NULL, true },
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -251,7 +255,8 @@ test_threads(void **state)
 			.flags = cases[i].flags };
 		struct qr_machine_config config = { .codec = &bed_codec,
 			.policy = cases[i].policy,
-			.age_softly = true };
+			.age_softly = true,
+			.evict_by_touchers = cases[i].touchers };
 		run_threads(&sim_config, &config);
 	}
 }

@@ -49,6 +49,19 @@ pages_end(const struct pages *pages)
 	return page_at(pages, pages->count);
 }
 
+static struct qr_range
+pages_range(const struct pages *pages)
+{
+	return (struct qr_range){ pages->start, pages_end(pages) };
+}
+
+static void
+frame_release(const struct port_fixture *fixture, qr_pfn_t frame)
+{
+	const struct qr_frame_run run = { frame, 1 };
+	ops_of(fixture)->frame_release(fixture->port->ctx, &run, 1);
+}
+
 /* Writes all entries of the run, as the core does before or after a call. */
 static void
 entries_write(const struct pages *pages, unsigned prot, uint64_t extra)
@@ -91,7 +104,7 @@ pages_map(struct pages *pages, unsigned salt, bool zero)
 	unsigned cpu = ops->cpu(ctx);
 	for (size_t i = 0; i < pages->count; i++) {
 		pages->frames[i] = fixture->frame_take(fixture->ctx);
-		ops->frame_release(ctx, pages->frames[i], 0);
+		frame_release(fixture, pages->frames[i]);
 	}
 	entries_clear(pages, QR_PTE_BUSY);
 	/* From the last to the first: the order of staging is free. */
@@ -113,9 +126,10 @@ pages_drop(struct pages *pages)
 {
 	const struct port_fixture *fixture = pages->fixture;
 	entries_clear(pages, 0);
+	const struct qr_range range = pages_range(pages);
 	assert_int_equal(ops_of(fixture)->mmu_drop(fixture->port->ctx,
-			     pages->mm, pages->start, pages_end(pages)),
-	    0);
+			     pages->mm, &range, 1),
+	    1);
 	for (size_t i = 0; i < pages->count; i++)
 		fixture->frame_give(fixture->ctx, pages->frames[i]);
 }
@@ -211,7 +225,7 @@ test_direct_map(void **state)
 		assert_int_equal(bytes[0], pattern(i, 0));
 		assert_int_equal(bytes[QR_PAGE_SIZE - 1], pattern(i, 0));
 		/* Released and taken again it is as good as before. */
-		ops->frame_release(fixture->port->ctx, frames[i], 0);
+		frame_release(fixture, frames[i]);
 		base[frames[i] * QR_PAGE_SIZE + 17] = 3;
 		assert_int_equal(bytes[17], 3);
 		fixture->frame_give(fixture->ctx, frames[i]);
@@ -228,7 +242,7 @@ test_stage_windows_differ(void **state)
 	qr_pfn_t frames[RUN_MAX];
 	for (size_t i = 0; i < RUN_MAX; i++) {
 		frames[i] = fixture->frame_take(fixture->ctx);
-		ops->frame_release(fixture->port->ctx, frames[i], 0);
+		frame_release(fixture, frames[i]);
 		at[i] = ops->stage(fixture->port->ctx, cpu, frames[i], i);
 		memset(at[i], pattern(i, 1), QR_PAGE_SIZE);
 	}
@@ -322,8 +336,9 @@ pages_freeze(const struct pages *pages)
 {
 	const struct port_fixture *fixture = pages->fixture;
 	entries_write(pages, QR_PROT_READ, QR_PTE_BUSY);
+	const struct qr_range range = pages_range(pages);
 	assert_int_equal(ops_of(fixture)->mmu_freeze(fixture->port->ctx,
-			     pages->mm, pages->start, pages_end(pages)),
+			     pages->mm, &range, 1, true),
 	    0);
 }
 
@@ -350,7 +365,8 @@ test_freeze_stops_writes(void **state)
 	}
 	pages_expect(&pages, 5, false);
 	entries_write(&pages, pages.prot, 0);
-	ops->mmu_thaw(ctx, mm, pages.start, pages_end(&pages));
+	const struct qr_range range = pages_range(&pages);
+	ops->mmu_thaw(ctx, mm, &range, 1);
 	pages_expect(&pages, 5, false);
 	assert_true(pages_can(&pages, QR_PROT_WRITE));
 	pages_drop(&pages);
@@ -385,16 +401,15 @@ test_freeze_passes_holes(void **state)
 	pages_map(&high, 9, false);
 	entries_write(&low, QR_PROT_READ, QR_PTE_BUSY);
 	entries_write(&high, QR_PROT_READ, QR_PTE_BUSY);
-	assert_int_equal(ops->mmu_freeze(fixture->port->ctx, mm, low.start,
-			     pages_end(&high)),
+	const struct qr_range both = { low.start, pages_end(&high) };
+	assert_int_equal(ops->mmu_freeze(fixture->port->ctx, mm, &both, 1,
+			     true),
 	    0);
 	assert_false(pages_can(&low, QR_PROT_WRITE));
 	assert_false(pages_can(&high, QR_PROT_WRITE));
 	entries_clear(&low, 0);
 	entries_clear(&high, 0);
-	assert_int_equal(ops->mmu_drop(fixture->port->ctx, mm, low.start,
-			     pages_end(&high)),
-	    0);
+	assert_int_equal(ops->mmu_drop(fixture->port->ctx, mm, &both, 1), 1);
 	assert_false(pages_can(&low, QR_PROT_READ));
 	assert_false(pages_can(&high, QR_PROT_READ));
 	for (size_t i = 0; i < 2; i++) {

@@ -188,6 +188,8 @@ page_setup(void **state)
 	return failed;
 }
 
+static const struct qr_range page_range = { BASE, BASE + QR_PAGE_SIZE };
+
 static int
 page_teardown(void **state)
 {
@@ -195,7 +197,7 @@ page_teardown(void **state)
 	const struct qr_port *port = sim_port(page->bench.sim);
 	*page->entry = 0;
 	int failed =
-	    port->ops->mmu_drop(port->ctx, page->mm, BASE, BASE + QR_PAGE_SIZE);
+	    port->ops->mmu_drop(port->ctx, page->mm, &page_range, 1) != 1;
 	bench_space_close(&page->bench, page->mm);
 	sim_destroy(page->bench.sim);
 	sim_set_cpu(0);
@@ -225,7 +227,8 @@ use_release(void *ctx)
 {
 	struct page *page = ctx;
 	const struct qr_port *port = sim_port(page->bench.sim);
-	port->ops->frame_release(port->ctx, page->frame, 0);
+	const struct qr_frame_run run = { page->frame, 1 };
+	port->ops->frame_release(port->ctx, &run, 1);
 }
 
 static void
@@ -241,8 +244,7 @@ use_drop(void *ctx)
 {
 	struct page *page = ctx;
 	const struct qr_port *port = sim_port(page->bench.sim);
-	(void)port->ops->mmu_drop(port->ctx, page->mm, BASE,
-	    BASE + QR_PAGE_SIZE);
+	(void)port->ops->mmu_drop(port->ctx, page->mm, &page_range, 1);
 }
 
 static void
@@ -320,8 +322,8 @@ test_narrow_translation_is_fine(void **state)
 	struct page *page = *state;
 	const struct qr_port *port = sim_port(page->bench.sim);
 	*page->entry = qr_pte_map(page->frame, QR_PROT_READ).bits;
-	assert_int_equal(port->ops->mmu_freeze(port->ctx, page->mm, BASE,
-			     BASE + QR_PAGE_SIZE),
+	assert_int_equal(port->ops->mmu_freeze(port->ctx, page->mm, &page_range,
+			     1, false),
 	    0);
 	expect(page, use_read, NULL);
 	assert_int_equal(page->result, 0);

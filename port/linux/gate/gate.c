@@ -161,6 +161,16 @@ gate_disarm(struct qr_thread *thread)
 	    (long)PR_SYS_DISPATCH_OFF, 0L, 0L, 0L);
 }
 
+bool
+gate_is_alone(const struct qr_thread *thread)
+{
+	/* Who ends does nothing to memory after it was counted out, who is
+	 * born is counted in by a thread of the program, and a vfork's parent
+	 * sleeps. */
+	return !thread->is_own && atomic_load(&gate.live_threads) == 1 &&
+	       atomic_load(&gate.loose_guests) == 0;
+}
+
 void
 gate_stat(struct gate_stat *stat)
 {

@@ -41,6 +41,10 @@ QR_MUST_CHECK int gate_arm(struct qr_thread *thread);
 /* The calling thread's system calls go round the gate again. */
 void gate_disarm(struct qr_thread *thread);
 
+/* Whether the calling thread is the only one that can run lines of the
+ * program in this memory until it returns to them. */
+bool gate_is_alone(const struct qr_thread *thread);
+
 /* Counters since the start, inexact while threads run. */
 struct gate_stat {
 	uint64_t calls;    /* trapped */

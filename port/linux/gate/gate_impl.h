@@ -275,7 +275,9 @@ extern struct gate {
 	struct gate_config config;   /* (c) */
 	struct gate_sighand sighand; /* the process's first */
 	_Atomic(uint32_t) live_threads;
-	_Atomic(uint64_t) calls; /* (a) the four of struct gate_stat */
+	_Atomic(uint32_t) loose_guests; /* ever: guests beside whom their
+					   parent runs on */
+	_Atomic(uint64_t) calls;        /* (a) the four of struct gate_stat */
 	_Atomic(uint64_t) signals;
 	_Atomic(uint64_t) unknown;
 	_Atomic(uint64_t) unpinned;

@@ -216,6 +216,8 @@ birth_share(struct qr_thread *parent, const struct gate_context *context,
 	bool counted = !child->guest;
 	if (counted)
 		atomic_fetch_add(&gate.live_threads, 1);
+	else if ((birth->flags & CLONE_VFORK) == 0)
+		atomic_fetch_add(&gate.loose_guests, 1);
 	long tid = qr_sys_clone(birth->number, birth->args, born, child);
 	if (qr_sys_failed(tid) && counted)
 		atomic_fetch_sub(&gate.live_threads, 1);
@@ -242,6 +244,7 @@ fork_child(struct qr_thread *thread, struct gate_context *context,
 	qr_thread_fork_child(thread);
 	action_fork_done(thread);
 	atomic_store(&gate.live_threads, 1);
+	atomic_store(&gate.loose_guests, 0);
 	thread->guest = false;
 	thread->gate->held_pending = 0;
 	if ((flags & CLONE_CLEAR_SIGHAND) != 0)
@@ -421,11 +424,13 @@ enum gate_verdict
 plan_exit(struct qr_thread *thread, struct gate_context *context,
     const struct gate_call *call)
 {
-	if (!thread->guest && atomic_fetch_sub(&gate.live_threads, 1) == 1)
-		return plan_exit_group(thread, context, call);
 	records_free(qr_thread_take(is_gone));
 	patch_forget(thread, true);
 	robust_pin(thread);
+	/* Who is counted out writes to no memory any more; see
+	 * gate_is_alone. */
+	if (!thread->guest && atomic_fetch_sub(&gate.live_threads, 1) == 1)
+		return plan_exit_group(thread, context, call);
 	atomic_store(&thread->gate->ended, true);
 	qr_sys1(SYS_exit, call->args[0]);
 	__builtin_unreachable();
