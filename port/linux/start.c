@@ -261,6 +261,7 @@ start_run(void *arg)
 	const struct gate_config gate = {
 		.pins = state->config.delivery == QR_LINUX_DELIVERY_SIGNAL,
 		.watch_fatal = true,
+		.patch = true,
 	};
 	failed = gate_init(&gate);
 	if (failed == 0)

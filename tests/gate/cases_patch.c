@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -127,7 +128,83 @@ odd_tls(void)
 	return 0;
 }
 
+/* Steps through calls, each instruction a signal: what the calls do and what
+ * the handler sees of registers and mask is as without the gate. */
+static volatile long steps;
+static volatile long blocked;
+
+static void
+count_step(int signal)
+{
+	(void)signal;
+	steps++;
+	blocked += mask_now() != (uint64_t)1 << (SIGTRAP - 1);
+}
+
+static void
+trap_flag(bool on)
+{
+	const uint64_t flag = 0x100;
+	uint64_t flags;
+	__asm__ volatile("pushfq; popq %0" : "=r"(flags));
+	flags = on ? flags | flag : flags & ~flag;
+	__asm__ volatile("pushq %0; popfq" : : "r"(flags) : "memory", "cc");
+}
+
+static int
+stepped(void)
+{
+	char text[8] = { 0 };
+	long wrote = 0, got = 0, bad = 0;
+	show("pipe", pipe(fds));
+	handle(SIGTRAP, count_step, 0, 0);
+	for (int i = 0; i < 20; i++) {
+		trap_flag(true);
+		wrote += write(fds[1], "abcd", 4);
+		got += read(fds[0], text, 4);
+		bad += read(-1, text, 4) == -1 && errno == EBADF;
+		trap_flag(false);
+	}
+	printf("%ld %ld %ld %s, %s, %ld times another mask\n", wrote, got, bad,
+	    text, steps > 20 * 30 ? "many steps" : "few steps", blocked);
+	return 0;
+}
+
+/* A debugger steps through a child's calls. */
+static int
+debugged(void)
+{
+	char text[8] = { 0 };
+	int status;
+	long stops = 0;
+	show("pipe", pipe(fds));
+	pid_t pid = fork();
+	if (pid == 0) {
+		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+		raise(SIGSTOP);
+		for (int i = 0; i < 3; i++)
+			(void)!write(fds[1], "xy", 2);
+		_exit(read(-1, text, 1) == -1 ? 7 : 8);
+	}
+	waitpid(pid, &status, 0);
+	/* SIGSYS is the gate's, and passed on. */
+	while (stops < 1000000 && WIFSTOPPED(status)) {
+		int signal = WSTOPSIG(status);
+		if (signal == SIGTRAP || signal == SIGSTOP)
+			signal = 0;
+		ptrace(PTRACE_SINGLESTEP, pid, NULL, (void *)(long)signal);
+		waitpid(pid, &status, 0);
+		stops++;
+	}
+	show("exited", WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+	show("read", read(fds[0], text, 6));
+	printf("%s %s\n", text, stops > 100 ? "many stops" : "few stops");
+	return 0;
+}
+
 const struct test_case patch_cases[] = {
+	{ "stepped", stepped },
+	{ "debugged", debugged },
 	{ "storm", storm },
 	{ "guest_writes", guest_writes },
 	{ "odd_tls", odd_tls },
