@@ -40,7 +40,7 @@ struct evict {
 				       before it can go as one range */
 	struct evict_ranges ranges; /* for the next call of the port */
 };
-_Static_assert(QR_EVICT_MAX <= 64, "a group's pages are bits of a word");
+_Static_assert(QR_EVICT_MAX <= 64, "pages of an eviction are bits of a word");
 
 static qr_pte_word *
 evict_word(const struct qr_rmap_place *place)
@@ -126,27 +126,80 @@ evict_claim_all(struct qr_spaces *spaces, struct qr_page **pages, size_t count)
 	return claimed;
 }
 
+/* Whether a pin covers a page that several entries map. */
 static bool
-evict_is_free_to_go(const struct qr_page *page)
+evict_is_pinned(const struct qr_page *page)
 {
 	struct qr_rmap_cursor cursor = { 0 };
 	struct qr_rmap_place place;
 	while (qr_rmap_step(page, &cursor, &place)) {
 		if (qr_space_is_pinned(place.space, place.address))
-			return false;
+			return true;
 	}
-	return true;
+	return false;
 }
 
-/* Moves the pages for which test holds to the front; returns their number. */
+/* Bit i: pages[i] is only mapped by this space. */
+static uint64_t
+evict_of_space(const struct qr_space *space, struct qr_page **pages,
+    size_t count)
+{
+	uint64_t mask = 0;
+	for (size_t i = 0; i < count; i++) {
+		bool its = !qr_page_is_shared(pages[i]) &&
+			   pages[i]->u.user.mapping == space;
+		mask |= (uint64_t)its << i;
+	}
+	return mask;
+}
+
+/* Bit i: a pin covers pages[i], which is claimed. */
+static uint64_t
+evict_find_pinned(struct qr_page **pages, size_t count)
+{
+	uint64_t pinned = 0;
+	uint64_t seen = 0;
+	for (size_t i = 0; i < count; i++) {
+		uint64_t bit = (uint64_t)1 << i;
+		if ((seen & bit) != 0)
+			continue;
+		if (qr_page_is_shared(pages[i])) {
+			pinned |= evict_is_pinned(pages[i]) ? bit : 0;
+			continue;
+		}
+		/* All of a space at once: it may have many pins. */
+		struct qr_space *space = pages[i]->u.user.mapping;
+		uint64_t mask = evict_of_space(space, pages, count);
+		pinned |= qr_space_find_pinned(space, pages, mask);
+		seen |= mask;
+	}
+	return pinned;
+}
+
+/* Moves pages that no pin covers to the front; returns their number. */
 static size_t
-evict_part(struct qr_page **pages, size_t count,
-    bool (*test)(const struct qr_page *page))
+evict_part_pinned(struct qr_page **pages, size_t count)
+{
+	uint64_t pinned = evict_find_pinned(pages, count);
+	size_t front = 0;
+	for (size_t i = 0; i < count; i++) {
+		struct qr_page *page = pages[i];
+		if ((pinned >> i & 1) != 0)
+			continue;
+		pages[i] = pages[front];
+		pages[front++] = page;
+	}
+	return front;
+}
+
+/* Moves the pages that are out to the front; returns their number. */
+static size_t
+evict_part_out(struct qr_page **pages, size_t count)
 {
 	size_t front = 0;
 	for (size_t i = 0; i < count; i++) {
 		struct qr_page *page = pages[i];
-		if (!test(page))
+		if (!evict_is_out(page))
 			continue;
 		pages[i] = pages[front];
 		pages[front++] = page;
@@ -567,9 +620,9 @@ qr_spaces_evict(struct qr_spaces *spaces, struct qr_page **pages, size_t count,
 
 	/* Pairs with the fence in qr_space_pin. */
 	atomic_thread_fence(memory_order_seq_cst);
-	size_t going = evict_part(pages, count, evict_is_free_to_go);
+	size_t going = evict_part_pinned(pages, count);
 	evict_all(&evict, pages, going);
-	size_t gone = evict_part(pages, going, evict_is_out);
+	size_t gone = evict_part_out(pages, going);
 	evict_put_back(spaces, pages + gone, count - gone);
 	evict_finish(spaces, pages, gone);
 	*error = evict.error;

@@ -156,6 +156,38 @@ qr_space_is_pinned(struct qr_space *space, qr_vaddr_t address)
 	return pinned;
 }
 
+/* The bits of mask whose pages lie in [start, end). */
+static uint64_t
+pin_covers(qr_vaddr_t start, qr_vaddr_t end, struct qr_page **pages,
+    uint64_t mask)
+{
+	uint64_t covered = 0;
+	for (; mask != 0; mask &= mask - 1) {
+		qr_vaddr_t at = pages[qr_bit_lowest(mask)]->u.user.address;
+		if (at >= start && at < end)
+			covered |= mask & (0 - mask);
+	}
+	return covered;
+}
+
+uint64_t
+qr_space_find_pinned(struct qr_space *space, struct qr_page **pages,
+    uint64_t mask)
+{
+	const struct qr_port *port = space->spaces->port;
+	uint64_t pinned = 0;
+	qr_lock_acquire(port, &space->pin_lock);
+	for (const struct qr_pin *pin = space->pins; pin != NULL;
+	     pin = pin->next) {
+		qr_vaddr_t end = pin_load(&pin->end);
+		if (end != 0) /* most hold nothing */
+			pinned |= pin_covers(pin_load(&pin->start), end, pages,
+			    mask & ~pinned);
+	}
+	qr_lock_release(port, &space->pin_lock);
+	return pinned;
+}
+
 int
 qr_space_pin(struct qr_space *space, struct qr_pin *pin, qr_vaddr_t start,
     uint64_t size_bytes, unsigned access)

@@ -406,4 +406,9 @@ void qr_window_part(struct qr_space *space, qr_vaddr_t below, qr_vaddr_t above);
  * sequentially consistent fence. */
 bool qr_space_is_pinned(struct qr_space *space, qr_vaddr_t address);
 
+/* The same for those of pages[] whose bit in mask is set, all of which only
+ * this space maps: the bits of those that are pinned. */
+uint64_t qr_space_find_pinned(struct qr_space *space, struct qr_page **pages,
+    uint64_t mask);
+
 #endif
