@@ -20,6 +20,8 @@
  */
 #include <errno.h>
 
+#include "files.h"
+#include "futex_lock.h"
 #include "helper.h"
 #include "ledger.h"
 #include "linux.h"
@@ -46,6 +48,12 @@
  * given anything for 2 s. Who is asked may have a slow disk to write to. */
 #define PATIENCE_TURNS   1000u
 #define PATIENCE_TURN_NS 2000000u
+
+/* Who sets the balloon and the credits by what it has read of both: one after
+ * the other. Not for linux_grant, which a reclaim of such a one may wait for:
+ * the core takes back as much of the balloon as that has added. Never taken
+ * with an entry claimed. */
+static struct futex_lock balance;
 
 /* A fork gives up after so many rounds in a row that made no room; other
  * threads may fault in what one round sends out. */
@@ -85,7 +93,7 @@ static uint64_t
 resident_pages(void)
 {
 	char text[2048];
-	long n = qr_sys4(SYS_pread64, qr_linux.status_fd, text,
+	long n = qr_sys4(SYS_pread64, own_fd(OWN_STATUS), text,
 	    sizeof(text) - 1, 0L);
 	if (n <= 0)
 		return 0;
@@ -113,6 +121,7 @@ void
 credit_measure(void)
 {
 	struct qr_machine_stat stat;
+	futex_lock_acquire(&balance);
 	qr_machine_stat(qr_linux.machine, &stat);
 	uint64_t unmanaged = unmanaged_now(&stat);
 	atomic_store(&qr_linux.unmanaged_pages, unmanaged);
@@ -123,6 +132,7 @@ credit_measure(void)
 	if (unmanaged > before)
 		ledger_take(own, unmanaged - before);
 	set_balloon(atomic_load(&own->credits), unmanaged, stat.frames_boot);
+	futex_lock_release(&balance);
 }
 
 /*
@@ -189,11 +199,13 @@ credit_return(uint64_t pages)
 {
 	struct qr_machine_stat stat;
 	qr_machine_give(qr_linux.machine, pages);
+	futex_lock_acquire(&balance);
 	qr_machine_stat(qr_linux.machine, &stat);
 	uint64_t reached =
 	    qr_machine_balloon(qr_linux.machine, stat.frames_balloon + pages);
 	if (reached > stat.frames_balloon)
 		ledger_give(ledger_own(), reached - stat.frames_balloon);
+	futex_lock_release(&balance);
 }
 
 /* Gives back what has lain idle. */

@@ -94,7 +94,7 @@ exec_compose_environment(void)
 {
 	static const char prefix[] = QR_LINUX_CONFIG_VARIABLE "=";
 	struct qr_linux_config config = qr_linux.config;
-	config.ledger_fd = (uint64_t)ledger_fd() + 1;
+	config.ledger_fd = (uint64_t)own_fd(OWN_LEDGER) + 1;
 	for (size_t i = 0; i < sizeof(prefix); i++)
 		environment.run[i] = prefix[i];
 	int length = qr_linux_config_format(&config,
@@ -117,13 +117,12 @@ pager_exec_prepare(struct qr_thread *thread)
 {
 	if (qr_linux.space == NULL)
 		return;
-	qr_sys3(SYS_fcntl, ledger_fd(), (long)F_SETFD, 0L);
+	qr_sys3(SYS_fcntl, own_fd(OWN_LEDGER), (long)F_SETFD, 0L);
 	if (thread->guest) {
 		ledger_count(1);
 		return;
 	}
-	exec_had_helper = helper_runs();
-	helper_stop();
+	exec_had_helper = helper_stop();
 	report_add(1);
 	ledger_leave();
 }
@@ -133,7 +132,7 @@ pager_exec_failed(struct qr_thread *thread)
 {
 	if (qr_linux.space == NULL)
 		return;
-	qr_sys3(SYS_fcntl, ledger_fd(), (long)F_SETFD, (long)FD_CLOEXEC);
+	qr_sys3(SYS_fcntl, own_fd(OWN_LEDGER), (long)F_SETFD, (long)FD_CLOEXEC);
 	if (thread->guest) {
 		ledger_count(-1);
 		return;

@@ -2,11 +2,11 @@
 /*
  * files.c: Quire's own descriptors, and bytes to and from the program.
  *
- * They have high numbers, below the soft limit, so that the program gets the
- * numbers that it would get without Quire; they close on exec. Losing the
- * userfaultfd would make missing pages read as zeros, and losing the swap
- * file loses data, so the gate keeps the program from closing them: it asks
- * here whose a number is.
+ * Losing the userfaultfd would make missing pages read as zeros, and losing the
+ * swap file loses data, so the gate keeps the program from closing any of
+ * them: it asks here whose a number is. What a fork's child or the end of the
+ * process may still have to open is named by directories that are opened at
+ * the start, since the program may change its root and its folder.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +23,17 @@
 /* Numbers below the soft limit that Quire's own start at. */
 #define FD_ROOM 32u
 
+/* The numbers + 1; 0: none. They change at the start, in a fork's child, and
+ * when the program wants the number, with all threads outside the core. */
+static _Atomic(int) own[OWN_FDS];
+
+int
+own_fd(enum own_fd which)
+{
+	/* Relaxed: who changes it keeps others away. */
+	return atomic_load_explicit(&own[which], memory_order_relaxed) - 1;
+}
+
 int
 fd_hide(int fd)
 {
@@ -37,53 +48,43 @@ fd_hide(int fd)
 	return (int)high;
 }
 
-static int
-open_hidden(const char *path)
+int
+own_fd_set(enum own_fd which, int fd)
 {
-	long fd = qr_sys4(SYS_openat, (long)AT_FDCWD, path,
-	    (long)(O_RDONLY | O_CLOEXEC), 0L);
-	return fd < 0 ? (int)fd : fd_hide((int)fd);
+	int hidden = fd < 0 ? -1 : fd_hide(fd);
+	int old = atomic_exchange(&own[which], hidden + 1) - 1;
+	if (old >= 0)
+		qr_sys1(SYS_close, old);
+	return fd < 0 ? fd : 0;
 }
 
-static void
-renew(int *fd, const char *path)
+int
+proc_open(const char *path, int flags)
 {
-	if (*fd >= 0)
-		qr_sys1(SYS_close, *fd);
-	*fd = open_hidden(path);
+	return (int)qr_sys4(SYS_openat, own_fd(OWN_PROC), path,
+	    (long)(flags | O_CLOEXEC), 0L);
 }
 
 int
 open_own_files(void)
 {
-	renew(&qr_linux.mem_fd, "/proc/self/mem");
-	renew(&qr_linux.status_fd, "/proc/self/status");
-	return qr_linux.status_fd < 0 ? qr_linux.status_fd : 0;
-}
-
-/* Stores Quire's numbers, and returns how many. */
-#define OWN_FDS 6u
-
-static void
-own_fds(int fds[OWN_FDS])
-{
-	fds[0] = qr_linux.uffd;
-	fds[1] = qr_linux.mem_fd;
-	fds[2] = qr_linux.status_fd;
-	fds[3] = atomic_load(&qr_linux.swap_fd);
-	fds[4] = ledger_fd();
-	fds[5] = qr_linux.stat_fd;
+	if (own_fd(OWN_PROC) < 0)
+		(void)own_fd_set(OWN_PROC,
+		    (int)qr_sys4(SYS_openat, (long)AT_FDCWD, "/proc",
+			(long)(O_PATH | O_DIRECTORY | O_CLOEXEC), 0L));
+	/* Without it pages that the program may not read stay in. */
+	(void)own_fd_set(OWN_MEM, proc_open("self/mem", O_RDONLY));
+	return own_fd_set(OWN_STATUS, proc_open("self/status", O_RDONLY));
 }
 
 int
 own_fd_after(int from)
 {
-	int fds[OWN_FDS];
 	int next = -1;
-	own_fds(fds);
 	for (unsigned i = 0; i < OWN_FDS; i++) {
-		if (fds[i] >= from && (next < 0 || fds[i] < next))
-			next = fds[i];
+		int fd = own_fd(i);
+		if (fd >= from && (next < 0 || fd < next))
+			next = fd;
 	}
 	return next;
 }
@@ -94,45 +95,32 @@ pager_owns_fd(int fd)
 	return fd >= 0 && qr_linux.space != NULL && own_fd_after(fd) == fd;
 }
 
-static int
-fd_moved(int fd)
+/*
+ * A thread of the core may be using the number at this moment, and the helper
+ * knows it in a table of its own: so nobody may be inside, and the helper is
+ * started anew.
+ */
+int
+pager_move_fd(struct qr_thread *thread, int fd)
 {
 	long to = qr_sys3(SYS_fcntl, fd, (long)F_DUPFD_CLOEXEC, (long)fd + 1);
-	return (int)to;
-}
-
-/* Makes the descriptor that is fd be to. */
-static void
-fd_rename(int fd, int to)
-{
-	if (fd == qr_linux.uffd)
-		qr_linux.uffd = to;
-	else if (fd == qr_linux.mem_fd)
-		qr_linux.mem_fd = to;
-	else if (fd == qr_linux.status_fd)
-		qr_linux.status_fd = to;
-	else if (fd == qr_linux.stat_fd)
-		qr_linux.stat_fd = to;
-	else if (fd != ledger_fd())
-		atomic_store(&qr_linux.swap_fd, to);
-	if (fd != ledger_fd()) {
-		qr_sys1(SYS_close, fd);
-		return;
-	}
-	ledger_close_old(to);
-	exec_compose_environment();
-}
-
-int
-pager_move_fd(int fd)
-{
-	int to = fd_moved(fd);
 	if (to < 0)
-		return to;
-	/* It knows the descriptor by its old number only. */
-	bool had_helper = helper_runs();
-	helper_stop();
-	fd_rename(fd, to);
+		return (int)to;
+	bool had_helper = helper_stop();
+	pager_stop_others(thread);
+	unsigned which = 0;
+	while (which < OWN_FDS && own_fd(which) != fd)
+		which++;
+	if (which == OWN_LEDGER)
+		ledger_lock_away();
+	if (which < OWN_FDS)
+		atomic_store(&own[which], (int)to + 1);
+	qr_sys1(SYS_close, which < OWN_FDS ? fd : (int)to);
+	if (which == OWN_LEDGER) {
+		ledger_lock_back();
+		exec_compose_environment();
+	}
+	pager_let_others();
 	if (had_helper)
 		helper_wanted();
 	return 0;

@@ -8,9 +8,36 @@
 
 struct qr_thread;
 
-/* Takes fd over and returns a high number for it, close-on-exec, so that the
- * program's own numbers stay what they would be. */
+/* Quire's own descriptors. They have high numbers, close on exec, and are not
+ * open as far as the program can see. */
+enum own_fd {
+	OWN_UFFD,      /* registers every managed area; a process's own */
+	OWN_MEM,       /* /proc/self/mem; a process's own */
+	OWN_STATUS,    /* /proc/self/status; a process's own */
+	OWN_STAT_PAGE, /* the statistics page; a process's own */
+	OWN_SWAP,      /* the swap file; a process's own */
+	OWN_LEDGER,    /* the tree's; the one that passes an exec */
+	OWN_PROC,      /* /proc, for who has changed its root since */
+	OWN_SWAP_DIR,  /* where swap files are made */
+	OWN_STATE_DIR, /* where the summary is kept; the root process's */
+	OWN_JSON,      /* the file of --json; the root process's */
+	OWN_FDS,
+};
+
+/* Its number; -1: there is none. */
+int own_fd(enum own_fd which);
+
+/* Takes over fd, which may be an error, in the place of what there was, which
+ * is closed. 0, or the error. */
+int own_fd_set(enum own_fd which, int fd);
+
+/* Gives fd a high number, close-on-exec, so that the program's own numbers stay
+ * what they would be; returns it. */
 int fd_hide(int fd);
+
+/* Opens a file of /proc, wherever the program's root is: "self/mem". The
+ * descriptor, or -errno. */
+int proc_open(const char *path, int flags);
 
 /* Opens, or opens anew, those that name this process. 0 or -errno. */
 int open_own_files(void);

@@ -26,10 +26,10 @@
 #include <sys/mman.h>
 
 #include "../../core/base/check.h"
+#include "files.h"
 #include "handler.h"
 #include "helper.h"
 #include "ledger.h"
-#include "files.h"
 #include "linux.h"
 #include "pager.h"
 #include "report.h"
@@ -55,16 +55,16 @@ wait_outside(void *self, struct qr_thread *thread)
 		linux_port_ops.wait(NULL, &thread->inside, 1, OUTSIDE_LOOK_NS);
 }
 
-static void
-let_in(void)
+void
+pager_let_others(void)
 {
 	atomic_store(&qr_linux.fork_wanted, 0);
 	linux_port_ops.wake(NULL, &qr_linux.fork_wanted, UINT32_MAX);
 }
 
-/* Takes the right to fork: one thread after the other. */
-static void
-fork_lock(struct qr_thread *thread)
+/* [linux.2]; one thread after the other. */
+void
+pager_stop_others(struct qr_thread *thread)
 {
 	uint32_t expect = 0;
 	while (!atomic_compare_exchange_strong(&qr_linux.fork_wanted, &expect,
@@ -73,6 +73,10 @@ fork_lock(struct qr_thread *thread)
 		    UINT64_MAX);
 		expect = 0;
 	}
+	qr_thread_for_each(wait_outside, thread);
+	if (handler_thread() != NULL)
+		wait_outside(thread, handler_thread());
+	helper_wait_outside();
 }
 
 int
@@ -86,17 +90,13 @@ pager_fork_prepare(struct qr_thread *thread)
 	pager_leave(thread);
 	if (failed != 0)
 		return failed;
-	fork_lock(thread);
+	pager_stop_others(thread);
 	fork_state.slot = slot;
 	fork_state.credits = atomic_load(&slot->credits);
-	qr_thread_for_each(wait_outside, thread);
-	if (handler_thread() != NULL)
-		wait_outside(thread, handler_thread());
-	helper_wait_outside();
 	failed = swapfile_copy(&fork_state.swap_copy);
 	if (failed == 0)
 		return 0;
-	let_in();
+	pager_let_others();
 	ledger_slot_free(slot);
 	return -ENOMEM;
 }
@@ -111,7 +111,7 @@ pager_fork_parent(struct qr_thread *thread, long pid)
 		qr_sys1(SYS_close, fork_state.swap_copy);
 	if (pid < 0)
 		ledger_slot_free(fork_state.slot);
-	let_in();
+	pager_let_others();
 	/* Somebody has to look after the children that are not managed. */
 	if (pid > 0 && ledger_is_first())
 		helper_wanted();
@@ -151,16 +151,15 @@ drop_unforked(void)
 static void
 child_descriptors(void)
 {
-	qr_sys1(SYS_close, qr_linux.uffd);
-	qr_linux.uffd = mmu_open();
-	if (qr_linux.uffd < 0)
+	if (mmu_open() != 0)
 		linux_die("a fork's child could not open a userfaultfd", 125);
 	if (handler_start() != 0)
 		linux_die("a fork's child could not start its handler", 125);
 	open_own_files();
-	int old = atomic_exchange(&qr_linux.swap_fd, fork_state.swap_copy);
-	if (old >= 0)
-		qr_sys1(SYS_close, old);
+	(void)own_fd_set(OWN_SWAP, fork_state.swap_copy);
+	/* The root process speaks for all. */
+	(void)own_fd_set(OWN_STATE_DIR, -1);
+	(void)own_fd_set(OWN_JSON, -1);
 }
 
 void

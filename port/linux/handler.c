@@ -22,6 +22,7 @@
 #include <sys/ioctl.h>
 
 #include "../../core/base/check.h"
+#include "files.h"
 #include "linux.h"
 #include "pager.h"
 #include "sys.h"
@@ -43,7 +44,7 @@ events_read(struct uffd_msg events[HANDLER_EVENTS])
 {
 	const size_t size = HANDLER_EVENTS * sizeof(events[0]);
 	pager_enter(handler);
-	long n = qr_sys3(SYS_read, qr_linux.uffd, events, size);
+	long n = qr_sys3(SYS_read, own_fd(OWN_UFFD), events, size);
 	pager_leave(handler);
 	return n < 0 ? 0 : (size_t)n / sizeof(events[0]);
 }
@@ -62,7 +63,7 @@ event_serve(const struct uffd_msg *event)
 	if (failed == -QR_ENOMEM)
 		linux_die("there is no memory for a page", 137);
 	struct uffdio_range range = { address, QR_PAGE_SIZE };
-	qr_sys3(SYS_ioctl, qr_linux.uffd, UFFDIO_WAKE, &range);
+	qr_sys3(SYS_ioctl, own_fd(OWN_UFFD), UFFDIO_WAKE, &range);
 }
 
 static void
@@ -72,7 +73,8 @@ handler_main(void *arg)
 	qr_thread_claim(handler);
 	for (;;) {
 		struct uffd_msg events[HANDLER_EVENTS];
-		struct pollfd wait = { .fd = qr_linux.uffd, .events = POLLIN };
+		struct pollfd wait = { .fd = own_fd(OWN_UFFD),
+			.events = POLLIN };
 		qr_sys5(SYS_ppoll, &wait, 1L, NULL, NULL, 0L);
 		size_t count = events_read(events);
 		for (size_t i = 0; i < count; i++)

@@ -26,16 +26,29 @@
 /* Turns of the long period between giving back what lies idle. */
 #define IDLE_TURNS 4u
 
-enum { HELPER_NONE, HELPER_RUNS, HELPER_STOPS };
+/*
+ *	NONE --wanted--> STARTS --> RUNS --stop--> STOPS --> NONE
+ *	                   +--no memory--> NONE
+ *
+ * Whoever makes it STARTS or STOPS is alone in that state.
+ */
+enum { HELPER_NONE, HELPER_STARTS, HELPER_RUNS, HELPER_STOPS };
 
 static struct {
-	_Atomic(uint32_t) state; /* HELPER_* */
+	_Atomic(uint32_t) state; /* HELPER_*; waited on */
 	_Atomic(uint32_t) tid;   /* 0 when it is gone: the kernel clears it */
 	/* The core asks once and then waits for a balance, so this stays set
 	 * where no helper runs, for the next one or a fork's child's. */
 	_Atomic(uint32_t) balance_due;
-	struct qr_thread *thread;
+	struct qr_thread *thread; /* set before it runs */
 } helper;
+
+static void
+helper_enter(uint32_t state)
+{
+	atomic_store(&helper.state, state);
+	linux_port_ops.wake(NULL, &helper.state, UINT32_MAX);
+}
 
 bool
 helper_runs(void)
@@ -118,7 +131,7 @@ helper_main(void *arg)
 	(void)arg;
 	qr_thread_claim(helper.thread);
 	helper_descriptors();
-	for (unsigned turn = 0; atomic_load(&helper.state) == HELPER_RUNS;
+	for (unsigned turn = 0; atomic_load(&helper.state) != HELPER_STOPS;
 	     turn++)
 		helper_sleep(helper_round(turn));
 	qr_sys1(SYS_exit, 0L);
@@ -147,36 +160,47 @@ helper_discard(void)
 	helper.thread = NULL;
 }
 
+/* True: it runs. */
+static bool
+helper_start(void)
+{
+	uint64_t all = UINT64_MAX;
+	uint64_t old;
+	helper.thread = qr_thread_alloc();
+	if (helper.thread == NULL)
+		return false;
+	helper.thread->is_own = true;
+	qr_sys4(SYS_rt_sigprocmask, (long)SIG_SETMASK, &all, &old, 8L);
+	long tid = helper_spawn();
+	qr_sys4(SYS_rt_sigprocmask, (long)SIG_SETMASK, &old, NULL, 8L);
+	if (tid < 0)
+		helper_discard();
+	return tid > 0;
+}
+
 void
 helper_wanted(void)
 {
 	uint32_t expect = HELPER_NONE;
-	if (qr_linux.space == NULL ||
+	/* A guest's threads would be another process's. */
+	if (qr_linux.space == NULL || qr_thread_self()->guest ||
 	    !atomic_compare_exchange_strong(&helper.state, &expect,
-		HELPER_RUNS))
+		HELPER_STARTS))
 		return;
-	helper.thread = qr_thread_alloc();
-	if (helper.thread != NULL) {
-		helper.thread->is_own = true;
-		uint64_t all = UINT64_MAX;
-		uint64_t old;
-		qr_sys4(SYS_rt_sigprocmask, (long)SIG_SETMASK, &all, &old, 8L);
-		long tid = helper_spawn();
-		qr_sys4(SYS_rt_sigprocmask, (long)SIG_SETMASK, &old, NULL, 8L);
-		if (tid > 0)
-			return;
-		helper_discard();
-	}
-	atomic_store(&helper.state, HELPER_NONE);
+	helper_enter(helper_start() ? HELPER_RUNS : HELPER_NONE);
 }
 
-void
+bool
 helper_stop(void)
 {
-	uint32_t expect = HELPER_RUNS;
-	if (!atomic_compare_exchange_strong(&helper.state, &expect,
-		HELPER_STOPS))
-		return;
+	uint32_t state = HELPER_RUNS;
+	while (!atomic_compare_exchange_strong(&helper.state, &state,
+	    HELPER_STOPS)) {
+		if (state == HELPER_NONE)
+			return false;
+		linux_port_ops.wait(NULL, &helper.state, state, UINT64_MAX);
+		state = HELPER_RUNS;
+	}
 	helper_poke();
 	for (;;) {
 		uint32_t tid = atomic_load(&helper.tid);
@@ -185,7 +209,8 @@ helper_stop(void)
 		qr_sys4(SYS_futex, &helper.tid, (long)FUTEX_WAIT, tid, NULL);
 	}
 	helper_discard();
-	atomic_store(&helper.state, HELPER_NONE);
+	helper_enter(HELPER_NONE);
+	return true;
 }
 
 void

@@ -4,21 +4,23 @@
  *
  * It does what can't wait for the program to fault: gives pages back to the
  * tree when they are asked for (the program may sleep in epoll for hours),
- * measures what is not managed, reclaims between the watermarks, ages. It is
- * no thread of libc's and not in the register of threads: it has no TLS, every signal blocked, a Quire stack,
- * and a descriptor table of its own with nothing but Quire's in it, so that
- * no pipe of the program is held open by it.
+ * measures what is not managed, writes the pool's oldest pages to the device.
+ * It is no thread of libc's and not in the register of threads: it has no TLS,
+ * every signal blocked, a Quire stack, and a descriptor table of its own with
+ * nothing but Quire's in it, so that no pipe of the program is held open by
+ * it.
  */
 #ifndef QR_LINUX_HELPER_H
 #define QR_LINUX_HELPER_H
 
 #include <stdbool.h>
 
-/* Starts it if it does not run. Does nothing where a thread can't be had. */
+/* Starts it if it does not run. Does nothing where a thread can't be had. Not
+ * from inside the core: who forks may hold what it needs. */
 void helper_wanted(void);
 
-/* Ends it and waits until it is gone. */
-void helper_stop(void);
+/* Ends it and waits until it is gone. False: it did not run. */
+bool helper_stop(void);
 
 bool helper_runs(void);
 

@@ -15,15 +15,29 @@
 static struct {
 	struct ledger *map;
 	struct ledger_slot *own;
+	uint32_t away;              /* pid, while the lock is away */
 	uint64_t left_credits;      /* what ledger_leave gave up */
-	struct ledger_slot nowhere; /* own, after ledger_leave */
-	int fd;
-} ledger = { .fd = -1 };
+	struct ledger_slot nowhere; /* own, while there is none */
+} ledger = { .own = &ledger.nowhere };
 
-/* Values of pid that are no process's: the slot is made for a child, and the
- * maker's slot number; the slot is being cleared. */
+/*
+ * Values of a slot's pid that are no process's:
+ *
+ *	31 30 29              10 9          0
+ *	C  G  owners, 20 bits    slot number
+ *
+ * C: the slot is made for a child by that owner of that slot. G: it is being
+ * cleared by that one.
+ */
 #define SLOT_COMING ((uint32_t)1 << 31)
-#define SLOT_GOING  UINT32_MAX
+#define SLOT_GOING  ((uint32_t)1 << 30)
+#define SLOT_MARKS  (SLOT_COMING | SLOT_GOING)
+#define MARK_SHIFT  10u
+#define MARK_OWNERS (((uint32_t)1 << 20) - 1)
+#define MARK_NUMBER (((uint32_t)1 << MARK_SHIFT) - 1)
+#define MARK_NOBODY MARK_NUMBER /* a slot number that never dies */
+
+_Static_assert(LEDGER_SLOTS < MARK_NOBODY, "a slot's number fits a mark");
 
 static uint32_t
 slot_index(const struct ledger_slot *slot)
@@ -31,12 +45,19 @@ slot_index(const struct ledger_slot *slot)
 	return (uint32_t)(slot - ledger.map->slots);
 }
 
-/* LEDGER_SLOTS: the slot has been given up. */
 static uint32_t
-own_index(void)
+slot_owners(const struct ledger_slot *slot)
 {
-	return ledger.own == &ledger.nowhere ? LEDGER_SLOTS
-					     : slot_index(ledger.own);
+	return atomic_load(&slot->owners) & MARK_OWNERS;
+}
+
+/* This process's mark. */
+static uint32_t
+own_mark(void)
+{
+	if (ledger.own == &ledger.nowhere)
+		return MARK_NOBODY;
+	return slot_owners(ledger.own) << MARK_SHIFT | slot_index(ledger.own);
 }
 
 static long
@@ -49,7 +70,7 @@ slot_lock(const struct ledger_slot *slot, int command, short type,
 		.l_start = slot_index(slot),
 		.l_len = 1,
 	};
-	return qr_sys3(SYS_fcntl, ledger.fd, command, lock);
+	return qr_sys3(SYS_fcntl, own_fd(OWN_LEDGER), command, lock);
 }
 
 /* Locks the slot and makes it this process's if its pid is as expected. */
@@ -59,6 +80,8 @@ slot_claim(struct ledger_slot *slot, uint32_t expect)
 	struct flock lock;
 	if (slot_lock(slot, F_SETLK, F_WRLCK, &lock) != 0)
 		return false;
+	/* Before it is ours: marks of earlier owners are void from here. */
+	atomic_fetch_add(&slot->owners, 1);
 	if (!atomic_compare_exchange_strong(&slot->pid, &expect,
 		(uint32_t)qr_sys0(SYS_getpid))) {
 		slot_lock(slot, F_SETLK, F_UNLCK, &lock);
@@ -76,8 +99,7 @@ ledger_map(int fd)
 	if (qr_sys_failed(map))
 		return (int)map;
 	ledger.map = (struct ledger *)map;
-	ledger.fd = fd_hide(fd);
-	return 0;
+	return own_fd_set(OWN_LEDGER, fd);
 }
 
 void
@@ -131,12 +153,6 @@ ledger_open(int fd, uint64_t budget_pages)
 	    ledger.map->slot_bytes != sizeof(struct ledger_slot))
 		return -EPROTO;
 	return slot_take();
-}
-
-int
-ledger_fd(void)
-{
-	return ledger.fd;
 }
 
 struct ledger *
@@ -224,13 +240,12 @@ ledger_give(struct ledger_slot *slot, uint64_t pages)
 struct ledger_slot *
 ledger_slot_new(void)
 {
-	uint32_t maker = own_index();
+	uint32_t mark = SLOT_COMING | own_mark();
 	ledger_reap();
 	for (unsigned i = 0; i < LEDGER_SLOTS; i++) {
 		struct ledger_slot *slot = &ledger.map->slots[i];
 		uint32_t expect = 0;
-		if (atomic_compare_exchange_strong(&slot->pid, &expect,
-			SLOT_COMING | maker)) {
+		if (atomic_compare_exchange_strong(&slot->pid, &expect, mark)) {
 			atomic_store(&slot->asked, 0);
 			atomic_store(&slot->unmanaged, 0);
 			return slot;
@@ -260,7 +275,8 @@ int
 ledger_adopt(struct ledger_slot *slot, uint64_t credits)
 {
 	ledger_count(1);
-	if (slot_claim(slot, SLOT_COMING | own_index()))
+	/* own is the parent's here, as at the fork. */
+	if (slot_claim(slot, SLOT_COMING | own_mark()))
 		return 0;
 	int failed = slot_take();
 	/* Over the budget, if others have them by now, until the balloon has
@@ -306,45 +322,57 @@ ledger_ask_largest(uint64_t pages)
 
 /* Whether nobody holds the lock of a slot that is not this process's. */
 static bool
-slot_is_deserted(uint32_t index)
+slot_is_deserted(const struct ledger_slot *slot)
 {
 	struct flock lock;
-	const struct ledger_slot *slot = &ledger.map->slots[index];
-	return index < LEDGER_SLOTS && slot != ledger.own &&
+	return slot != ledger.own &&
 	       slot_lock(slot, F_GETLK, F_WRLCK, &lock) == 0 &&
 	       lock.l_type == F_UNLCK;
+}
+
+/* Whether who made the mark is gone. */
+static bool
+mark_is_void(uint32_t mark)
+{
+	uint32_t number = mark & MARK_NUMBER;
+	if (number >= LEDGER_SLOTS)
+		return false;
+	const struct ledger_slot *slot = &ledger.map->slots[number];
+	return slot_owners(slot) != (mark >> MARK_SHIFT & MARK_OWNERS) ||
+	       slot_is_deserted(slot);
 }
 
 /* [ledger.2] */
 void
 ledger_reap(void)
 {
+	uint32_t going = SLOT_GOING | own_mark();
 	for (unsigned i = 0; i < LEDGER_SLOTS; i++) {
 		struct ledger_slot *slot = &ledger.map->slots[i];
 		uint32_t pid = atomic_load(&slot->pid);
-		if (pid == 0 || pid == SLOT_GOING)
+		if (pid == 0)
 			continue;
-		uint32_t owner =
-		    (pid & SLOT_COMING) != 0 ? pid & ~SLOT_COMING : i;
-		if (slot_is_deserted(owner) &&
-		    atomic_compare_exchange_strong(&slot->pid, &pid,
-			SLOT_GOING))
+		bool dead = (pid & SLOT_MARKS) != 0 ? mark_is_void(pid)
+						    : slot_is_deserted(slot);
+		if (dead &&
+		    atomic_compare_exchange_strong(&slot->pid, &pid, going))
 			slot_clear(slot);
 	}
 }
 
 void
-ledger_close_old(int fd)
+ledger_lock_away(void)
 {
-	/* Closing any descriptor of a file drops the process's locks on it;
-	 * meanwhile nobody may find the slot deserted. */
+	ledger.away =
+	    atomic_exchange(&ledger.own->pid, SLOT_GOING | MARK_NOBODY);
+}
+
+void
+ledger_lock_back(void)
+{
 	struct flock lock;
-	int old = ledger.fd;
-	uint32_t pid = atomic_exchange(&ledger.own->pid, SLOT_GOING);
-	ledger.fd = fd;
-	qr_sys1(SYS_close, old);
 	slot_lock(ledger.own, F_SETLK, F_WRLCK, &lock);
-	atomic_store(&ledger.own->pid, pid);
+	atomic_store(&ledger.own->pid, ledger.away);
 }
 
 bool
@@ -373,14 +401,14 @@ void
 ledger_leave(void)
 {
 	struct flock lock;
-	ledger.left_credits = atomic_load(&ledger.own->credits);
-	/* Without its lock nobody may clear it but we, and the lock must be
-	 * gone before somebody else may take it. */
-	atomic_store(&ledger.own->pid, SLOT_GOING);
-	slot_lock(ledger.own, F_SETLK, F_UNLCK, &lock);
-	slot_clear(ledger.own);
+	struct ledger_slot *own = ledger.own;
+	ledger.left_credits = atomic_load(&own->credits);
 	/* Threads that still run may take and give; it goes nowhere. */
 	ledger.own = &ledger.nowhere;
+	/* With the lock until it is free, so nobody else clears it; who wants
+	 * it before the lock is gone finds another. */
+	slot_clear(own);
+	slot_lock(own, F_SETLK, F_UNLCK, &lock);
 }
 
 int

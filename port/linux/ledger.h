@@ -10,8 +10,10 @@
  * holds a write lock on the slot's byte of the file; the kernel drops it when
  * the owner dies, however that comes about, and whoever finds a slot without
  * its lock clears it, which gives its credits back [ledger.2]. A slot that is
- * made for a fork's child bears its maker's number until the child has locked
- * it, and goes with the maker.
+ * made for a fork's child bears its maker's mark until the child has locked
+ * it, and goes with the maker; one that is being cleared bears the mark of who
+ * does that, so that another can take over. A mark is a slot's number and
+ * which owner of that slot it was.
  */
 #ifndef QR_LINUX_LEDGER_H
 #define QR_LINUX_LEDGER_H
@@ -28,7 +30,8 @@
 #define LEDGER_ASKED_MAX (UINT32_MAX >> 1)
 
 struct ledger_slot {
-	_Atomic(uint32_t) pid;       /* 0: free; or SLOT_* of ledger.c */
+	_Atomic(uint32_t) pid;       /* 0: free; or a mark, see ledger.c */
+	_Atomic(uint32_t) owners;    /* that it ever had; modulo */
 	_Atomic(uint32_t) asked;     /* pages others want back, and flags above
 				       LEDGER_ASKED_MAX that are the owner's;
 				       its helper sleeps on this word */
@@ -68,11 +71,13 @@ struct ledger {
  * 0 or -errno. */
 int ledger_open(int fd, uint64_t budget_pages);
 
-/* Its descriptor, and this process's slot. */
-int ledger_fd(void);
-void ledger_close_old(int fd); /* fd takes the old one's place */
 struct ledger *ledger_get(void);
-struct ledger_slot *ledger_own(void);
+struct ledger_slot *ledger_own(void); /* this process's */
+
+/* Round the closing of any descriptor of the ledger, which loses the slot's
+ * lock: meanwhile nobody finds the slot deserted. */
+void ledger_lock_away(void);
+void ledger_lock_back(void);
 
 /* Up to want pages more for a slot; returns how many. */
 uint64_t ledger_take(struct ledger_slot *slot, uint64_t want);

@@ -30,13 +30,7 @@ struct qr_linux {
 	unsigned char *zeros;  /* QR_STAGE_PAGES pages, never written */
 	uint64_t start_ns;     /* when this process came under Quire */
 
-	/* Descriptors; renewed in a fork's child. */
-	int uffd;                     /* registers every managed area */
-	int mem_fd;                   /* /proc/self/mem, -1: not to be had */
-	int status_fd;                /* /proc/self/status */
-	int stat_fd;                  /* statistics page, -1: none */
-	_Atomic(int) swap_fd;         /* -1: no swap file */
-	_Atomic(uint64_t) swap_pages; /* its size now, pages */
+	_Atomic(uint64_t) swap_pages; /* size of the swap file now, pages */
 
 	/* Entry into the core; see pager.c. */
 	_Atomic(uint32_t) fork_wanted; /* self() of the thread that forks */
@@ -65,8 +59,8 @@ extern const struct qr_port_ops linux_port_ops;
 int setup_memory(void);
 int setup_machine(void);
 
-/* mmu.c */
-int mmu_open(void);
+/* mmu.c. 0 or -errno. */
+int mmu_open(void); /* a userfaultfd, in the place of an earlier one */
 int mmu_register(uintptr_t start, size_t size_bytes);
 int mmu_unregister(uintptr_t start, size_t size_bytes);
 int linux_mm_create(void *ctx, qr_pfn_t root, uint32_t tag, void **mm);
@@ -96,6 +90,11 @@ int swapfile_copy(int *copy); /* for a fork's child */
 /* pager.c: entering and leaving the core. */
 void pager_enter(struct qr_thread *thread);
 void pager_leave(struct qr_thread *thread);
+
+/* fork.c: no thread but this one is inside the core, or comes in, until
+ * pager_let_others; the helper neither. */
+void pager_stop_others(struct qr_thread *thread);
+void pager_let_others(void);
 
 /* Makes a touch good: enters, and leaves again. 0: the touch may be made
  * again. -QR_EFAULT: not allowed. -QR_ENOMEM. Lost contents end the process. */

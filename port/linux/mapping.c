@@ -161,12 +161,14 @@ mmap_is_managed(int flags)
 	       (flags & (MAP_HUGETLB | MAP_GROWSDOWN | MAP_STACK)) == 0;
 }
 
-/* What the budget pays for though it is not managed: thread stacks, shared
- * memory. */
+/* An mmap of much that the budget pays for though it is not managed: thread
+ * stacks, shared memory. */
 static bool
-is_charged(int flags)
+is_charged(const long a[6])
 {
-	return (flags & (MAP_ANONYMOUS | MAP_SHARED)) != 0;
+	int flags = (int)a[3];
+	return (size_t)a[1] >= CHARGED_BYTES_MIN && !mmap_is_managed(flags) &&
+	       (flags & (MAP_ANONYMOUS | MAP_SHARED)) != 0;
 }
 
 static unsigned
@@ -208,8 +210,6 @@ call_mmap(const long a[6])
 	size_t size = page_up((size_t)a[1]);
 	bool managed = mmap_is_managed(flags);
 	bool fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) == MAP_FIXED;
-	if (!managed && is_charged(flags) && size >= CHARGED_BYTES_MIN)
-		helper_wanted(); /* it measures */
 	if (!managed && !fixed)
 		return host_call(SYS_mmap, a);
 	long host_flags = flags;
@@ -797,6 +797,9 @@ pager_mapping_call(struct qr_thread *thread, long number, const long args[6])
 		return host_call(number, args);
 	if (number == SYS_mincore)
 		return call_mincore(thread, args);
+	/* It measures. Not from inside: it takes a record. */
+	if (number == SYS_mmap && is_charged(args))
+		helper_wanted();
 	pager_enter(thread);
 	long result = mapping_call(number, args);
 	pager_leave(thread);

@@ -76,7 +76,7 @@ mmu_open(void)
 		qr_sys1(SYS_close, fd);
 		return (int)failed;
 	}
-	return fd_hide((int)fd);
+	return own_fd_set(OWN_UFFD, (int)fd);
 }
 
 int
@@ -86,7 +86,8 @@ mmu_register(uintptr_t start, size_t size_bytes)
 		.range = { start, size_bytes },
 		.mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP,
 	};
-	long failed = qr_sys3(SYS_ioctl, qr_linux.uffd, UFFDIO_REGISTER, &reg);
+	long failed =
+	    qr_sys3(SYS_ioctl, own_fd(OWN_UFFD), UFFDIO_REGISTER, &reg);
 	return failed < 0 ? (int)failed : 0;
 }
 
@@ -95,7 +96,7 @@ mmu_unregister(uintptr_t start, size_t size_bytes)
 {
 	struct uffdio_range range = { start, size_bytes };
 	long failed =
-	    qr_sys3(SYS_ioctl, qr_linux.uffd, UFFDIO_UNREGISTER, &range);
+	    qr_sys3(SYS_ioctl, own_fd(OWN_UFFD), UFFDIO_UNREGISTER, &range);
 	return failed < 0 ? (int)failed : 0;
 }
 
@@ -138,7 +139,7 @@ linux_mmu_map(void *ctx, void *mm, unsigned cpu, const struct qr_map_run *run)
 			.mode = UFFDIO_COPY_MODE_DONTWAKE,
 		};
 		long failed =
-		    qr_sys3(SYS_ioctl, qr_linux.uffd, UFFDIO_COPY, &copy);
+		    qr_sys3(SYS_ioctl, own_fd(OWN_UFFD), UFFDIO_COPY, &copy);
 		if (copy.copy > 0)
 			done += (size_t)copy.copy;
 		if (failed == 0 || copy.copy > 0)
@@ -168,8 +169,8 @@ mmu_write_protect(uintptr_t start, uintptr_t end, bool on)
 	};
 	long failed;
 	do {
-		failed = qr_sys3(SYS_ioctl, qr_linux.uffd, UFFDIO_WRITEPROTECT,
-		    &protect);
+		failed = qr_sys3(SYS_ioctl, own_fd(OWN_UFFD),
+		    UFFDIO_WRITEPROTECT, &protect);
 	} while (failed == -EAGAIN || failed == -EINTR);
 	return failed;
 }
@@ -316,7 +317,7 @@ linux_mmu_peek(void *ctx, void *mm, const struct qr_peek *at)
 	    qr_copy_try(page, (const void *)(uintptr_t)at->address,
 		QR_PAGE_SIZE) == 0)
 		return page;
-	long n = qr_sys4(SYS_pread64, qr_linux.mem_fd, page, QR_PAGE_SIZE,
+	long n = qr_sys4(SYS_pread64, own_fd(OWN_MEM), page, QR_PAGE_SIZE,
 	    at->address);
 	return n == (long)QR_PAGE_SIZE ? page : NULL;
 }

@@ -19,6 +19,7 @@
 
 #include <fcntl.h>
 
+#include "files.h"
 #include "ledger.h"
 #include "linux.h"
 #include "print.h"
@@ -42,13 +43,12 @@ static struct {
 	uint64_t next_ns;
 } outsiders;
 
-/* Reads a small file whole; an empty text if it can't be read. */
+/* Reads a small file of /proc whole; an empty text if it can't be read. */
 static void
 read_text(const char *path, char text[TEXT_MAX])
 {
 	long n = 0;
-	long fd = qr_sys4(SYS_openat, (long)AT_FDCWD, path,
-	    (long)(O_RDONLY | O_CLOEXEC), 0L);
+	int fd = proc_open(path, O_RDONLY);
 	if (fd >= 0) {
 		n = qr_sys3(SYS_read, fd, text, (size_t)(TEXT_MAX - 1));
 		qr_sys1(SYS_close, fd);
@@ -63,9 +63,9 @@ process_text(uint32_t pid, uint32_t task, const char *file, char text[TEXT_MAX])
 	struct print print;
 	print_init(&print, path, sizeof(path));
 	if (task != 0)
-		print_format(&print, "/proc/%u/task/%u/%s", pid, task, file);
+		print_format(&print, "%u/task/%u/%s", pid, task, file);
 	else
-		print_format(&print, "/proc/%u/%s", pid, file);
+		print_format(&print, "%u/%s", pid, file);
 	read_text(path, text);
 }
 
@@ -120,9 +120,8 @@ look_children(struct look *look, uint32_t pid)
 	char path[64];
 	struct print print;
 	print_init(&print, path, sizeof(path));
-	print_format(&print, "/proc/%u/task", pid);
-	long fd = qr_sys4(SYS_openat, (long)AT_FDCWD, path,
-	    (long)(O_RDONLY | O_DIRECTORY | O_CLOEXEC), 0L);
+	print_format(&print, "%u/task", pid);
+	int fd = proc_open(path, O_RDONLY | O_DIRECTORY);
 	if (fd < 0)
 		return;
 	for (;;) {

@@ -215,25 +215,33 @@ pager_unpin(struct qr_thread *thread)
 }
 
 void
-pager_keep(struct qr_thread *thread, uintptr_t start, size_t size_bytes)
+pager_keep(struct qr_thread *thread, enum qr_thread_keep what, uintptr_t start,
+    size_t size_bytes)
 {
-	if (size_bytes == 0 || qr_linux.space == NULL)
+	struct qr_pin *pin = &thread->kept[what];
+	struct qr_thread *self = qr_thread_self();
+	if (qr_linux.space == NULL)
 		return;
-	uintptr_t first = start & ~(QR_PAGE_SIZE - 1);
-	uintptr_t end =
-	    (start + size_bytes + QR_PAGE_SIZE - 1) & ~(QR_PAGE_SIZE - 1);
-	pager_enter(thread);
-	struct qr_area_info area;
-	qr_space_lock(qr_linux.space);
-	int failed = qr_space_query(qr_linux.space, first, &area);
-	if (failed == 0 && area.start < end)
-		failed = qr_space_advise(qr_linux.space, first, end - first,
-		    QR_ADVICE_LOCK, 0);
-	qr_space_unlock(qr_linux.space);
-	pager_leave(thread);
-	/* Not managed, or no memory to split an area: the pages are as safe
-	 * as they were. */
+	pager_enter(self);
+	qr_space_unpin(pin);
+	int failed = 0;
+	if (size_bytes != 0 && start + size_bytes >= start)
+		failed = qr_space_pin(qr_linux.space, pin, start, size_bytes,
+		    QR_ACCESS_WRITE);
+	pager_leave(self);
+	/* What can't be touched the kernel will not touch either. */
 	(void)failed;
+}
+
+/* Makes the space look at all pins of a record, or not any more. */
+static void
+thread_pins(struct qr_thread *thread,
+    void (*call)(struct qr_space *space, struct qr_pin *pin))
+{
+	for (unsigned i = 0; i < QR_THREAD_PINS; i++)
+		call(qr_linux.space, &thread->pins[i]);
+	for (unsigned i = 0; i < QR_KEEPS; i++)
+		call(qr_linux.space, &thread->kept[i]);
 }
 
 void
@@ -246,8 +254,7 @@ pager_thread_start(struct qr_thread *thread)
 	if (thread->guest && ledger_is_first())
 		helper_wanted();
 	pager_enter(self);
-	for (unsigned i = 0; i < QR_THREAD_PINS; i++)
-		qr_space_pin_register(qr_linux.space, &thread->pins[i]);
+	thread_pins(thread, qr_space_pin_register);
 	pager_leave(self);
 }
 
@@ -259,7 +266,6 @@ pager_thread_end(struct qr_thread *thread)
 	struct qr_thread *self = qr_thread_self();
 	pager_unpin(thread);
 	pager_enter(self);
-	for (unsigned i = 0; i < QR_THREAD_PINS; i++)
-		qr_space_pin_unregister(qr_linux.space, &thread->pins[i]);
+	thread_pins(thread, qr_space_pin_unregister);
 	pager_leave(self);
 }

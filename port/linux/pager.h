@@ -41,9 +41,10 @@ size_t pager_pin_limit(void);
 long pager_mapping_call(struct qr_thread *thread, long number,
     const long args[6]);
 
-/* Keeps the pages of a range in for good: what the kernel writes to at times
- * of its own choosing (TID address, robust list, rseq, TLS). */
-void pager_keep(struct qr_thread *thread, uintptr_t start, size_t size_bytes);
+/* Keeps the pages of a range in until the thread's record goes, or the thread
+ * has something else of that kind; by whoever has the record. */
+void pager_keep(struct qr_thread *thread, enum qr_thread_keep what,
+    uintptr_t start, size_t size_bytes);
 
 /* Round a fork that copies the address space. prepare: no thread is inside
  * the core afterwards, and it stays so until parent or child has run, both
@@ -68,7 +69,7 @@ void pager_thread_end(struct qr_thread *thread);
 /* Whether the descriptor is one of Quire's own; and, because the program
  * wants that very number, moves it elsewhere: 0 or -errno. */
 bool pager_owns_fd(int fd);
-int pager_move_fd(int fd);
+int pager_move_fd(struct qr_thread *thread, int fd);
 
 /* Environment for an exec: LD_PRELOAD and QUIRE_RUN, which are hidden from
  * the program, as "NAME=value" strings that live for ever; NULL ends. */

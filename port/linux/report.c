@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include "files.h"
 #include "ledger.h"
 #include "linux.h"
 #include "print.h"
@@ -82,6 +83,24 @@ report_start(char **environment)
 	report.known = qr_sys2(SYS_fstat, 2L, &status) == 0;
 	report.device = status.st_dev;
 	report.inode = status.st_ino;
+}
+
+void
+report_open(void)
+{
+	const struct qr_linux_config *config = &qr_linux.config;
+	if ((uint64_t)qr_sys0(SYS_getpid) != config->root_pid)
+		return;
+	/* Either may fail: the command has made sure that they can be had, and
+	 * it is not worth the program's life. */
+	if (config->state_dir[0] != '\0')
+		(void)own_fd_set(OWN_STATE_DIR,
+		    (int)qr_sys4(SYS_openat, (long)AT_FDCWD, config->state_dir,
+			(long)(O_PATH | O_DIRECTORY | O_CLOEXEC), 0L));
+	if (config->json_path[0] != '\0')
+		(void)own_fd_set(OWN_JSON,
+		    (int)qr_sys4(SYS_openat, (long)AT_FDCWD, config->json_path,
+			(long)(O_WRONLY | O_CREAT | O_CLOEXEC), 0666L));
 }
 
 static bool
@@ -354,14 +373,10 @@ print_rest(struct print *print)
 static void
 keep_summary(struct print *text)
 {
-	char path[QR_LINUX_PATH_MAX + 16];
-	struct print print;
-	if (qr_linux.config.state_dir[0] == '\0')
+	int dir = own_fd(OWN_STATE_DIR);
+	if (dir < 0)
 		return;
-	print_init(&print, path, sizeof(path));
-	print_format(&print, "%s/%s", qr_linux.config.state_dir,
-	    QR_LINUX_STATE_LAST);
-	long fd = qr_sys4(SYS_openat, (long)AT_FDCWD, path,
+	long fd = qr_sys4(SYS_openat, dir, QR_LINUX_STATE_LAST,
 	    (long)(O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC), 0600L);
 	if (fd < 0)
 		return;

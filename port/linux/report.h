@@ -8,6 +8,9 @@
 /* Remembers what descriptor 2 is, and what characters can be shown. */
 void report_start(char **environment);
 
+/* Opens where the summary goes to; the program may be elsewhere at the end. */
+void report_open(void);
+
 /* "NAME (process N)". */
 struct print;
 void report_print_process(struct print *print);

@@ -6,8 +6,9 @@
  * "peaks" and "end" are of the process that was started, the rest is of its
  * whole tree. Keys are only ever added within a version of the schema.
  */
-#include <fcntl.h>
+#include <errno.h>
 
+#include "files.h"
 #include "json.h"
 #include "ledger.h"
 #include "linux.h"
@@ -139,11 +140,10 @@ report_json(int status, const struct qr_machine_stat *stat)
 	write_events(&json);
 	write_tree(&json);
 	json_end_object(&json);
-	long fd = qr_sys4(SYS_openat, (long)AT_FDCWD, qr_linux.config.json_path,
-	    (long)(O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC), 0666L);
+	int fd = own_fd(OWN_JSON);
 	if (fd < 0)
-		return (int)fd;
-	int failed = print_flush(&print, (int)fd);
-	qr_sys1(SYS_close, fd);
-	return failed;
+		return -ENOENT;
+	/* A pipe can't be cut, and need not be. */
+	qr_sys2(SYS_ftruncate, fd, 0L);
+	return print_flush(&print, fd);
 }

@@ -202,7 +202,7 @@ keep_tcb(struct qr_thread *thread)
 {
 	uintptr_t tcb = 0;
 	if (qr_sys2(SYS_arch_prctl, (long)ARCH_GET_FS, &tcb) == 0)
-		pager_keep(thread, tcb, QR_PAGE_SIZE);
+		pager_keep(thread, QR_KEEP_TLS, tcb, QR_PAGE_SIZE);
 }
 
 static void
@@ -227,18 +227,19 @@ start_run(void *arg)
 	failed = open_own_files();
 	if (failed != 0)
 		start_fail("/proc/self/status can't be opened", failed);
+	report_open();
 	failed = swapfile_open(&state->config);
 	if (failed != 0)
 		start_fail("no swap file can be made there; choose another "
 			   "place with --swap DIR, or --swap off",
 		    failed);
-	state->uffd = mmu_open();
-	if (state->uffd < 0)
+	failed = mmu_open();
+	if (failed != 0)
 		start_fail(state->config.delivery == QR_LINUX_DELIVERY_HANDLER
 			       ? "--delivery=handler is not allowed here; "
 				 "leave it out"
 			       : "userfaultfd is not to be had",
-		    state->uffd);
+		    failed);
 	qr_thread_begin(thread);
 	qr_thread_claim(thread);
 	failed = setup_machine();
@@ -257,6 +258,7 @@ start_run(void *arg)
 	failed = adopt_mappings();
 	if (failed != 0)
 		start_fail("memory that is there can't be taken over", failed);
+	pager_thread_start(thread);
 	keep_tcb(thread);
 	const struct gate_config gate = {
 		.pins = state->config.delivery == QR_LINUX_DELIVERY_SIGNAL,
@@ -268,7 +270,6 @@ start_run(void *arg)
 		failed = gate_arm(thread);
 	if (failed != 0)
 		start_fail("the kernel has no Syscall User Dispatch", failed);
-	pager_thread_start(thread);
 }
 
 /* --- the environment --- */
@@ -322,9 +323,6 @@ start_constructor(int argc, char **argv, char **environment)
 	int failed = qr_linux_config_parse(text, &qr_linux.config);
 	if (failed != 0)
 		start_fail("QUIRE_RUN is not of this version", failed);
-	qr_linux.uffd = qr_linux.mem_fd = qr_linux.status_fd = -1;
-	qr_linux.stat_fd = -1;
-	qr_linux.swap_fd = -1;
 	struct qr_thread *thread = qr_thread_alloc();
 	if (thread == NULL)
 		start_fail("no memory for a stack", ENOMEM);

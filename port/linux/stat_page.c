@@ -43,10 +43,8 @@ stat_page_close(void)
 {
 	if (stat_page != NULL)
 		qr_sys2(SYS_munmap, stat_page, QR_PAGE_SIZE);
-	if (qr_linux.stat_fd >= 0)
-		qr_sys1(SYS_close, qr_linux.stat_fd);
 	stat_page = NULL;
-	qr_linux.stat_fd = -1;
+	(void)own_fd_set(OWN_STAT_PAGE, -1);
 }
 
 static struct qr_stat_page *
@@ -76,7 +74,7 @@ stat_page_open(void)
 		qr_sys1(SYS_close, fd);
 		return;
 	}
-	qr_linux.stat_fd = fd_hide((int)fd);
+	(void)own_fd_set(OWN_STAT_PAGE, (int)fd);
 	stat_page->version = QR_STAT_PAGE_VERSION;
 	stat_page->size_bytes = sizeof(*stat_page);
 	stat_page->start_ns = qr_linux.start_ns;

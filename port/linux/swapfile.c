@@ -8,16 +8,18 @@
  * file system in RAM is refused, since swapping to it frees nothing.
  *
  * The size that the core sees shrinks when the disk refuses a write for want
- * of space, so a full disk is an ordinary "no more swap". No signal comes of
- * a write: beyond RLIMIT_FSIZE the kernel would send SIGXFSZ, so the size
- * stays below it.
+ * of space, so a full disk is an ordinary "no more swap". The size stays below
+ * RLIMIT_FSIZE; should that be lowered later, the signal that comes with the
+ * refusal is taken away again.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <linux/magic.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "files.h"
@@ -34,24 +36,23 @@
 /* Without --swap-max: as many times the budget, but half of what is free. */
 #define SWAP_BUDGETS 4u
 
+/* A file of no name in the swap folder: its descriptor, or -errno. */
 static int
-file_create(const char *dir)
+file_create(void)
 {
-	long fd = qr_sys4(SYS_openat, (long)AT_FDCWD, dir,
-	    O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC | O_LARGEFILE, 0600);
-	if (fd >= 0)
-		return (int)fd;
+	const int how = O_RDWR | O_EXCL | O_CLOEXEC | O_LARGEFILE;
+	long dir = own_fd(OWN_SWAP_DIR);
+	long fd = qr_sys4(SYS_openat, dir, ".", (long)(how | O_TMPFILE), 0600L);
 	if (fd != -EOPNOTSUPP && fd != -EISDIR && fd != -EINVAL)
 		return (int)fd;
-	char path[QR_LINUX_PATH_MAX + 64];
+	char name[64];
 	struct print print;
-	print_init(&print, path, sizeof(path));
-	print_format(&print, "%s/.quire-swap.%lx", dir,
+	print_init(&print, name, sizeof(name));
+	print_format(&print, ".quire-swap.%lx",
 	    (unsigned long)linux_port_ops.random(NULL));
-	fd = qr_sys4(SYS_openat, (long)AT_FDCWD, path,
-	    O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_LARGEFILE, 0600);
+	fd = qr_sys4(SYS_openat, dir, name, (long)(how | O_CREAT), 0600L);
 	if (fd >= 0)
-		qr_sys1(SYS_unlink, path);
+		qr_sys3(SYS_unlinkat, dir, name, 0L);
 	return (int)fd;
 }
 
@@ -79,33 +80,44 @@ swapfile_open(const struct qr_linux_config *config)
 	struct statfs fs;
 	if (config->swap_off)
 		return 0;
-	long failed = qr_sys2(SYS_statfs, dir, &fs);
+	int failed = own_fd_set(OWN_SWAP_DIR,
+	    (int)qr_sys4(SYS_openat, (long)AT_FDCWD, dir,
+		(long)(O_RDONLY | O_DIRECTORY | O_CLOEXEC), 0L));
+	if (failed != 0)
+		return failed;
+	failed = (int)qr_sys2(SYS_fstatfs, own_fd(OWN_SWAP_DIR), &fs);
 	if (failed < 0)
-		return (int)failed;
+		return failed;
 	if (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC)
 		return -EMEDIUMTYPE;
-	int fd = file_create(dir);
-	if (fd < 0)
-		return fd;
 	atomic_store(&qr_linux.swap_pages, pages_allowed(config, &fs));
-	atomic_store(&qr_linux.swap_fd, fd_hide(fd));
-	return 0;
+	return own_fd_set(OWN_SWAP, file_create());
 }
 
 uint64_t
 linux_swap_size(void *ctx)
 {
 	(void)ctx;
-	if (atomic_load(&qr_linux.swap_fd) < 0)
+	if (own_fd(OWN_SWAP) < 0)
 		return 0;
 	return atomic_load(&qr_linux.swap_pages);
+}
+
+/* The program must not get the signal that a write beyond RLIMIT_FSIZE has
+ * sent to this thread. One of its own that waits, too, is lost with it. */
+static void
+take_signal(void)
+{
+	const uint64_t set = (uint64_t)1 << (SIGXFSZ - 1);
+	const struct timespec now = { 0, 0 };
+	qr_sys4(SYS_rt_sigtimedwait, &set, NULL, &now, sizeof(set));
 }
 
 /* Moves all of the bytes, through short transfers and EINTR. */
 static int
 transfer(long number, uint64_t slot, unsigned char *data, size_t count)
 {
-	int fd = atomic_load(&qr_linux.swap_fd);
+	int fd = own_fd(OWN_SWAP);
 	uint64_t at = slot * QR_PAGE_SIZE;
 	size_t left = count * QR_PAGE_SIZE;
 	if (fd < 0)
@@ -114,6 +126,8 @@ transfer(long number, uint64_t slot, unsigned char *data, size_t count)
 		long n = qr_sys4(number, fd, data, left, at);
 		if (n == -EINTR)
 			continue;
+		if (n == -EFBIG)
+			take_signal();
 		if (n == -ENOSPC || n == -EDQUOT || n == -EFBIG)
 			return -QR_ENOSPC;
 		if (n <= 0)
@@ -144,7 +158,7 @@ void
 linux_swap_trim(void *ctx, uint64_t slot, size_t count)
 {
 	(void)ctx;
-	int fd = atomic_load(&qr_linux.swap_fd);
+	int fd = own_fd(OWN_SWAP);
 	if (fd >= 0)
 		qr_sys4(SYS_fallocate, fd,
 		    (long)(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE),
@@ -183,13 +197,11 @@ copy_extents(int from, int to)
 int
 swapfile_copy(int *copy)
 {
-	int from = atomic_load(&qr_linux.swap_fd);
+	int from = own_fd(OWN_SWAP);
 	*copy = -1;
 	if (from < 0)
 		return 0;
-	const struct qr_linux_config *config = &qr_linux.config;
-	int fd = file_create(
-	    config->swap_dir[0] != '\0' ? config->swap_dir : SWAP_DIR_DEFAULT);
+	int fd = file_create();
 	if (fd < 0)
 		return fd;
 	int failed = copy_extents(from, fd);

@@ -21,6 +21,15 @@
 #define QR_THREAD_SIZE ((size_t)QR_THREAD_SIZE_BYTES) /* with the record */
 #define QR_THREAD_PINS 16u /* ranges pinned at once without overflow */
 
+/* What the kernel writes to at times of its own choosing. */
+enum qr_thread_keep {
+	QR_KEEP_TID,    /* cleared at the thread's end */
+	QR_KEEP_ROBUST, /* the head of its robust list */
+	QR_KEEP_RSEQ,
+	QR_KEEP_TLS, /* its beginning, which compiled code takes for granted */
+	QR_KEEPS,
+};
+
 /* Bytes at FS that compiled code takes for granted: the canary of stack
  * protection. They must not fault while Quire runs, in any thread. */
 #define QR_THREAD_TCB_BYTES ((size_t)64)
@@ -44,6 +53,7 @@ struct qr_thread {
 	/* The pager's: what this thread's current system call has pinned. */
 	uint32_t pin_count;                 /* (o) of pins[] */
 	struct qr_pin pins[QR_THREAD_PINS]; /* (o) */
+	struct qr_pin kept[QR_KEEPS];       /* (o) until the record goes */
 
 	/* mmu.c's copy of a page that is to be stored. */
 	unsigned char peek[QR_PAGE_SIZE]; /* (o) */

@@ -103,8 +103,10 @@ pager_mapping_call(struct qr_thread *thread, long number, const long args[6])
 }
 
 void
-pager_keep(struct qr_thread *thread, uintptr_t start, size_t size_bytes)
+pager_keep(struct qr_thread *thread, enum qr_thread_keep what, uintptr_t start,
+    size_t size_bytes)
 {
+	(void)what;
 	(void)thread;
 	chaos_keep(start, size_bytes);
 }
@@ -178,8 +180,9 @@ pager_owns_fd(int fd)
 }
 
 int
-pager_move_fd(int fd)
+pager_move_fd(struct qr_thread *thread, int fd)
 {
+	(void)thread;
 	(void)fd;
 	return 0;
 }

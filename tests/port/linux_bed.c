@@ -34,8 +34,7 @@ opening_run(void *arg)
 	opening_step(opening, "/proc/self", open_own_files());
 	if (swapfile_open(&qr_linux.config) != 0)
 		printf("no swap file can be made: goes on without\n");
-	qr_linux.uffd = mmu_open();
-	opening_step(opening, "userfaultfd", qr_linux.uffd);
+	opening_step(opening, "userfaultfd", mmu_open());
 }
 
 struct qr_thread *
@@ -46,9 +45,6 @@ bed_open(uint64_t budget_bytes, uint64_t swap_bytes)
 		return NULL;
 	qr_linux.config.budget_bytes = budget_bytes;
 	qr_linux.config.swap_bytes_max = swap_bytes;
-	qr_linux.uffd = qr_linux.mem_fd = qr_linux.status_fd = -1;
-	qr_linux.stat_fd = -1;
-	qr_linux.swap_fd = -1;
 	qr_linux.port.ops = &linux_port_ops;
 	qr_linux.port.ctx = &qr_linux;
 	bed_call(opening.thread, opening_run, &opening);

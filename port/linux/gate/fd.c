@@ -46,7 +46,8 @@ plan_dup2(struct qr_thread *thread, struct gate_context *context,
 	if (!pager_owns_fd((int)call->args[1]))
 		return GATE_ISSUE;
 	/* A guest has numbers of its own, which nobody could move. */
-	int error = thread->guest ? -EBUSY : pager_move_fd((int)call->args[1]);
+	int error =
+	    thread->guest ? -EBUSY : pager_move_fd(thread, (int)call->args[1]);
 	if (error == 0)
 		return GATE_ISSUE;
 	gate_result(context, error);

@@ -430,13 +430,10 @@ plan_unpinnable(struct qr_thread *thread, struct gate_context *context,
 /* --- what the kernel writes to at times of its own --- */
 
 static enum gate_verdict
-keep(struct qr_thread *thread, struct gate_context *context, long at,
+keep(struct qr_thread *thread, enum qr_thread_keep what, long at,
     size_t size_bytes)
 {
-	if (at == 0)
-		return GATE_ISSUE;
-	pager_keep(thread, (uintptr_t)at, size_bytes);
-	(void)context;
+	pager_keep(thread, what, (uintptr_t)at, at == 0 ? 0 : size_bytes);
 	return GATE_ISSUE;
 }
 
@@ -444,20 +441,24 @@ enum gate_verdict
 plan_keep_tid(struct qr_thread *thread, struct gate_context *context,
     const struct gate_call *call)
 {
-	return keep(thread, context, call->args[0], 4);
+	(void)context;
+	return keep(thread, QR_KEEP_TID, call->args[0], 4);
 }
 
 enum gate_verdict
 plan_keep_robust(struct qr_thread *thread, struct gate_context *context,
     const struct gate_call *call)
 {
+	(void)context;
 	thread->gate->robust = (uintptr_t)call->args[0];
-	return keep(thread, context, call->args[0], ROBUST_HEAD_SIZE);
+	return keep(thread, QR_KEEP_ROBUST, call->args[0], ROBUST_HEAD_SIZE);
 }
 
 enum gate_verdict
 plan_keep_rseq(struct qr_thread *thread, struct gate_context *context,
     const struct gate_call *call)
 {
-	return keep(thread, context, call->args[0], (uint32_t)call->args[1]);
+	(void)context;
+	return keep(thread, QR_KEEP_RSEQ, call->args[0],
+	    (uint32_t)call->args[1]);
 }

@@ -187,9 +187,9 @@ birth_keep(struct qr_thread *parent, struct qr_thread *child,
 	pin(parent, birth->parent_tid, 4, QR_ACCESS_WRITE);
 	pin(parent, birth->child_tid, 4, QR_ACCESS_WRITE);
 	if (birth->child_tid != 0 && (birth->flags & CLONE_CHILD_CLEARTID) != 0)
-		pager_keep(child, birth->child_tid, 4);
+		pager_keep(child, QR_KEEP_TID, birth->child_tid, 4);
 	if ((birth->flags & CLONE_SETTLS) != 0)
-		pager_keep(child, birth->tls, QR_THREAD_TCB_BYTES);
+		pager_keep(child, QR_KEEP_TLS, birth->tls, QR_THREAD_TCB_BYTES);
 }
 
 static long
