@@ -270,6 +270,18 @@ machine_spare(const struct qr_machine *machine)
 		   : 0;
 }
 
+/* Sends some pages out and, where the pool is large or nothing else can go,
+ * some of the pool's on to the device; 0: there is no use in going on. */
+static size_t
+machine_free_some(struct qr_machine *machine, uint64_t want)
+{
+	size_t freed = qr_reclaim_pages(&machine->reclaim,
+	    qr_min((size_t)want, GIVE_BATCH));
+	if (freed == 0 || qr_swap_pool_is_full(machine->swap))
+		freed += qr_swap_write_back(machine->swap, GIVE_BATCH);
+	return freed;
+}
+
 size_t
 qr_machine_give(struct qr_machine *machine, size_t want)
 {
@@ -279,8 +291,7 @@ qr_machine_give(struct qr_machine *machine, size_t want)
 	 * made up for once. */
 	for (size_t freed = 0; spare < want && freed < 2 * want;
 	     spare = machine_spare(machine)) {
-		size_t now = qr_reclaim_pages(&machine->reclaim,
-		    qr_min(want - spare, GIVE_BATCH));
+		size_t now = machine_free_some(machine, want - spare);
 		if (now == 0)
 			break;
 		freed += now;
@@ -297,8 +308,7 @@ qr_machine_balloon(struct qr_machine *machine, uint64_t target_pages)
 	for (uint64_t freed = 0;
 	     reached < target_pages && freed < 2 * target_pages;
 	     reached = qr_frame_balloon(machine->frames, target_pages)) {
-		size_t now = qr_reclaim_pages(&machine->reclaim,
-		    qr_min((size_t)(target_pages - reached), GIVE_BATCH));
+		size_t now = machine_free_some(machine, target_pages - reached);
 		if (now == 0)
 			break;
 		freed += now;

@@ -20,6 +20,7 @@
  */
 #include <errno.h>
 
+#include "../../core/base/bits.h"
 #include "files.h"
 #include "futex_lock.h"
 #include "helper.h"
@@ -228,6 +229,7 @@ credit_for_child(struct ledger_slot **child)
 {
 	struct ledger_slot *slot = ledger_slot_new();
 	unsigned fruitless = 0;
+	uint64_t least = UINT64_MAX; /* that was missing so far */
 	bool begged = false;
 	if (slot == NULL)
 		return -EAGAIN;
@@ -245,15 +247,14 @@ credit_for_child(struct ledger_slot **child)
 		begged = true;
 		if (have >= used)
 			break;
-		uint64_t before = stat.frames_user;
-		credit_return((used - have + 1) / 2);
-		qr_machine_stat(qr_linux.machine, &stat);
-		if (stat.frames_user < before)
-			fruitless = 0;
-		else if (++fruitless == FORK_FRUITLESS_MAX) {
+		uint64_t missing = used - have;
+		fruitless = missing < least ? 0 : fruitless + 1;
+		least = qr_min(least, missing);
+		if (fruitless == FORK_FRUITLESS_MAX) {
 			ledger_slot_free(slot);
 			return -ENOMEM;
 		}
+		credit_return((missing + 1) / 2);
 	}
 	*child = slot;
 	return 0;

@@ -18,6 +18,7 @@
 #include "ledger.h"
 #include "linux.h"
 #include "pager.h"
+#include "report.h"
 #include "sys.h"
 
 /* Numbers below the soft limit that Quire's own start at. */
@@ -93,6 +94,13 @@ bool
 pager_owns_fd(int fd)
 {
 	return fd >= 0 && qr_linux.space != NULL && own_fd_after(fd) == fd;
+}
+
+void
+pager_closing(struct qr_thread *thread, int fd)
+{
+	if (fd == 2 && qr_linux.space != NULL && !thread->guest)
+		report_closing();
 }
 
 /*

@@ -13,6 +13,7 @@
 #include "linux.h"
 #include "outsiders.h"
 #include "pager.h"
+#include "report.h"
 #include "stat_page.h"
 #include "sys.h"
 
@@ -57,7 +58,7 @@ helper_runs(void)
 	       HELPER_NONE;
 }
 
-static void
+void
 helper_poke(void)
 {
 	struct ledger_slot *own = ledger_own();
@@ -101,6 +102,7 @@ helper_round(unsigned turn)
 	pager_leave(helper.thread);
 	stat_page_update(false);
 	outsiders_look();
+	report_errand();
 	bool plenty = ledger_free_pages() + stat.frames_free >
 		      ledger_get()->budget_pages / 4;
 	return plenty ? PERIOD_LONG_NS : PERIOD_SHORT_NS;

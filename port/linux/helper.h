@@ -24,6 +24,9 @@ bool helper_stop(void);
 
 bool helper_runs(void);
 
+/* It is to have its next round now. */
+void helper_poke(void);
+
 /* Round a fork, which copies only the thread that makes it: waits until the
  * helper is outside the core, where fork_wanted keeps it; and in the child
  * forgets it. */

@@ -328,28 +328,24 @@ struct remap {
 #define MREMAP_DONTUNMAP 4
 #endif
 
-/* What is managed of the range is registered again, or not any more. 0 or
- * -errno. */
-static int
-remap_register(const struct remap *remap, bool on)
+/* Advice for what is managed of a range; see remap_host. */
+static void
+remap_mark(uintptr_t start, size_t size, int advice)
 {
-	uintptr_t at = remap->from;
+	uintptr_t end = start + size;
 	struct qr_area_info piece;
-	int failed = 0;
-	while (failed == 0 &&
-	       managed_next(&at, remap->from + remap->from_size, &piece))
-		failed = (on ? mmu_register : mmu_unregister)(piece.start,
-		    piece.end - piece.start);
-	return failed;
+	while (managed_next(&start, end, &piece))
+		qr_sys3(SYS_madvise, piece.start, piece.end - piece.start,
+		    (long)advice);
 }
 
 /*
  * The host's part. From a registered mapping that moves the host takes the
  * registration, and with it from the neighbours that it joins it with at the
  * new place; those have pages that are out, which would then read as zeros.
- * It does not join unlike neighbours, so registration is taken away before.
- * What other threads read there meanwhile is as undefined as it is for memory
- * that moves under their feet. What stays in place keeps its registration.
+ * It does not join unlike neighbours: so while it moves it is advised to be
+ * read at random, which means nothing for anonymous memory, and is kept from
+ * all other managed memory. Nothing is lost if the host refuses.
  */
 static long
 remap_host(const struct remap *remap, const long a[6])
@@ -360,13 +356,10 @@ remap_host(const struct remap *remap, const long a[6])
 		if (result != -ENOMEM || (remap->flags & MREMAP_MAYMOVE) == 0)
 			return result;
 	}
-	int failed = remap_register(remap, false);
-	if (failed != 0)
-		return failed;
+	remap_mark(remap->from, remap->from_size, MADV_RANDOM);
 	long result = host_call(SYS_mremap, a);
-	if ((qr_sys_failed(result) || (uintptr_t)result == remap->from) &&
-	    remap_register(remap, true) != 0)
-		linux_die("a mapping that could not be moved is lost", 137);
+	if (qr_sys_failed(result))
+		remap_mark(remap->from, remap->from_size, MADV_NORMAL);
 	return result;
 }
 
@@ -414,6 +407,10 @@ remap_follow(const struct remap *remap, const struct qr_area_info *area)
 		    keep_flags);
 	if (failed != 0)
 		linux_die("no memory left to record a remapping", 137);
+	if (!moved)
+		return;
+	remap_mark(remap->to, remap->to_size, MADV_NORMAL);
+	remap_mark(remap->from, remap->from_size, MADV_NORMAL);
 }
 
 /* A refused move may have made room already: then what was there is gone. */
@@ -627,6 +624,9 @@ call_madvise(const long a[6])
 		return advise_populate(start, size, QR_ACCESS_READ);
 	case MADV_POPULATE_WRITE:
 		return advise_populate(start, size, QR_ACCESS_WRITE);
+	case MADV_NORMAL: /* these three: see remap_host */
+	case MADV_RANDOM:
+	case MADV_SEQUENTIAL:
 	case MADV_COLD:
 	case MADV_PAGEOUT:
 	case MADV_WILLNEED:

@@ -71,6 +71,9 @@ void pager_thread_end(struct qr_thread *thread);
 bool pager_owns_fd(int fd);
 int pager_move_fd(struct qr_thread *thread, int fd);
 
+/* The program is about to close one of its own. */
+void pager_closing(struct qr_thread *thread, int fd);
+
 /* Environment for an exec: LD_PRELOAD and QUIRE_RUN, which are hidden from
  * the program, as "NAME=value" strings that live for ever; NULL ends. */
 const char *const *pager_environment(void);

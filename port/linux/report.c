@@ -7,7 +7,10 @@
  * the others add their counters to the ledger when they end. Its summary goes
  * to stderr only while descriptor 2 is the file that it was at the start, so
  * that nothing ever lands in a file that the program has opened since; and
- * to the state directory, for `quire last`.
+ * to the state directory, for `quire last`. Many programs close descriptor 2
+ * as the last thing they do, to learn whether all was written: the helper, who
+ * has descriptors of its own, keeps a copy for as long as that takes, and no
+ * longer, since somebody may wait for its end.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,12 +18,21 @@
 #include <sys/stat.h>
 
 #include "files.h"
+#include "helper.h"
 #include "ledger.h"
 #include "linux.h"
 #include "print.h"
 #include "report.h"
 #include "stat_page.h"
 #include "sys.h"
+
+/* How long descriptor 2 lives on after the program has closed it, and how long
+ * somebody waits for the helper, ns. */
+#define CLOSING_NS 100000000u
+#define ERRAND_NS  50000000u
+
+/* What the helper is asked for. */
+enum { ERRAND_NONE, ERRAND_KEEP, ERRAND_SAY };
 
 /* Room for any text composed here. */
 #define REPORT_TEXT_MAX 4096u
@@ -35,6 +47,11 @@ static struct {
 	bool known;
 	bool utf8;              /* the environment's character set */
 	_Atomic(uint32_t) done; /* the summary has been written */
+	_Atomic(uint32_t) errand; /* ERRAND_*; waited on */
+	struct print *text;       /* of ERRAND_SAY */
+	bool was_kept;            /* an ERRAND_KEEP was done */
+	int kept;                 /* (helper) a copy of descriptor 2, + 1 */
+	uint64_t kept_ns;         /* (helper) since when */
 } report;
 
 /* The value of name (with its '=') in the environment, NULL: not there. */
@@ -124,6 +141,53 @@ stderr_borrow(void)
 	return (int)fd;
 }
 
+/* Has the helper do something. False: it did not come to it in time. */
+static bool
+errand_run(uint32_t what)
+{
+	uint64_t end = linux_clock(NULL) + ERRAND_NS;
+	uint32_t now = what;
+	atomic_store(&report.errand, what);
+	helper_wanted();
+	helper_poke();
+	while (now == what && linux_clock(NULL) < end) {
+		linux_port_ops.wait(NULL, &report.errand, what, ERRAND_NS);
+		now = atomic_load(&report.errand);
+	}
+	now = what;
+	return !atomic_compare_exchange_strong(&report.errand, &now,
+	    ERRAND_NONE);
+}
+
+void
+report_closing(void)
+{
+	if ((uint64_t)qr_sys0(SYS_getpid) == qr_linux.config.root_pid &&
+	    !qr_linux.config.quiet && stderr_is_ours(2))
+		report.was_kept = errand_run(ERRAND_KEEP);
+}
+
+void
+report_errand(void)
+{
+	uint32_t what = atomic_load(&report.errand);
+	if (what == ERRAND_KEEP && report.kept == 0) {
+		report.kept = stderr_borrow() + 1;
+		report.kept_ns = linux_clock(NULL);
+	} else if (what == ERRAND_SAY && report.kept > 0) {
+		print_flush(report.text, report.kept - 1);
+	}
+	if (report.kept > 0 &&
+	    linux_clock(NULL) - report.kept_ns > CLOSING_NS) {
+		qr_sys1(SYS_close, report.kept - 1);
+		report.kept = 0;
+	}
+	if (what == ERRAND_NONE)
+		return;
+	atomic_store(&report.errand, ERRAND_NONE);
+	linux_port_ops.wake(NULL, &report.errand, UINT32_MAX);
+}
+
 /* The program's name as the kernel has it. */
 static void
 print_name(struct print *print)
@@ -145,8 +209,12 @@ report_say(struct print *print)
 {
 	bool borrow = qr_thread_self()->is_own;
 	int fd = borrow ? stderr_borrow() : 2;
-	if (stderr_is_ours(fd))
+	if (stderr_is_ours(fd)) {
 		print_flush(print, fd);
+	} else if (!borrow && report.was_kept && helper_runs()) {
+		report.text = print;
+		(void)errand_run(ERRAND_SAY);
+	}
 	if (borrow && fd >= 0)
 		qr_sys1(SYS_close, fd);
 }

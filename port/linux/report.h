@@ -11,6 +11,11 @@ void report_start(char **environment);
 /* Opens where the summary goes to; the program may be elsewhere at the end. */
 void report_open(void);
 
+/* The program is about to close descriptor 2. And what the helper, who keeps a
+ * copy of it then, is to do in each of its rounds. */
+void report_closing(void);
+void report_errand(void);
+
 /* "NAME (process N)". */
 struct print;
 void report_print_process(struct print *print);

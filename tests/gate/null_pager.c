@@ -246,3 +246,10 @@ construct(void)
 		qr_port_panic(__FILE__, __LINE__, "construct", "no memory");
 	qr_thread_call_on_stack(thread, start, thread);
 }
+
+void
+pager_closing(struct qr_thread *thread, int fd)
+{
+	(void)thread;
+	(void)fd;
+}

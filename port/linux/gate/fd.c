@@ -24,9 +24,10 @@ enum gate_verdict
 plan_close(struct qr_thread *thread, struct gate_context *context,
     const struct gate_call *call)
 {
-	(void)thread;
-	if (pager_owns_fd((int)call->args[0]))
+	int fd = (int)call->args[0];
+	if (pager_owns_fd(fd))
 		return bad_descriptor(context);
+	pager_closing(thread, fd);
 	return GATE_ISSUE;
 }
 
@@ -34,7 +35,10 @@ enum gate_verdict
 plan_dup(struct qr_thread *thread, struct gate_context *context,
     const struct gate_call *call)
 {
-	return plan_close(thread, context, call);
+	(void)thread;
+	if (pager_owns_fd((int)call->args[0]))
+		return bad_descriptor(context);
+	return GATE_ISSUE;
 }
 
 enum gate_verdict
