@@ -18,7 +18,7 @@
  *                         completion.c bash, zsh, fish
  *                         help.c       `quire help options`, tests of man/
  *
- *     run.c ──> target.c ──> elf_image.c   may the library come in?
+ *     run.c ──> target.c      may the library come in?
  *        ├────> probe.c                    does the kernel let us?
  *        ├────> limit.c, size.c            how much is 50%?
  *        └────> launch.c ──> execve        from here on it is the program

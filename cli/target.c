@@ -4,7 +4,9 @@
  * interpreters the way the kernel follows it, and refuses what a preloaded
  * library cannot enter. Each refusal has its own words.
  */
+#include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +14,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "elf_image.h"
+#include "port/linux/elf_image.h"
+
 #include "file.h"
 #include "target.h"
 
@@ -174,6 +177,52 @@ follow_scripts(struct target *target, struct problem *problem)
 }
 
 static bool
+copy_from_file(void *ctx, uint64_t offset, void *to, size_t size)
+{
+	const int *fd = ctx;
+	return offset <= INT64_MAX &&
+	       pread(*fd, to, size, (off_t)offset) == (ssize_t)size;
+}
+
+/* 0, or -errno when the file can't be opened. */
+static int
+read_image(const char *path, struct elf_image *image)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	const struct elf_source source = { copy_from_file, &fd };
+	if (fd < 0)
+		return -errno;
+	elf_image_read(&source, image);
+	(void)close(fd);
+	return 0;
+}
+
+/* "x86-64", "AArch64"; a number where the name is not known. */
+static const char *
+machine_name(unsigned machine, char *text, size_t capacity)
+{
+	switch (machine) {
+	case EM_X86_64:
+		return "x86-64";
+	case EM_386:
+		return "i386";
+	case EM_AARCH64:
+		return "AArch64";
+	case EM_ARM:
+		return "ARM";
+	case EM_RISCV:
+		return "RISC-V";
+	case EM_PPC64:
+		return "PowerPC 64";
+	case EM_S390:
+		return "S/390";
+	default:
+		snprintf(text, capacity, "ELF machine %u", machine);
+		return text;
+	}
+}
+
+static bool
 refuse_privileged(const struct target *target, struct problem *problem)
 {
 	struct stat status;
@@ -210,9 +259,9 @@ refuse_foreign(const struct target *target, const struct elf_image *image,
 
 	problem_what(problem, EXIT_CANNOT,
 	    "%s is for another machine: %u-bit %s", target->image, image->bits,
-	    elf_machine_name(image->machine, theirs, sizeof(theirs)));
+	    machine_name(image->machine, theirs, sizeof(theirs)));
 	problem_why(problem, "Quire here is for %u-bit %s", bits,
-	    elf_machine_name(elf_own_machine(), ours, sizeof(ours)));
+	    machine_name(elf_own_machine(), ours, sizeof(ours)));
 	problem_advise(problem, "a build of the program for this machine");
 }
 
@@ -289,13 +338,13 @@ target_check(struct target *target, struct problem *problem)
 
 	if (!follow_scripts(target, problem))
 		return false;
-	error = elf_image_read(target->image, &image);
+	error = read_image(target->image, &image);
 	if (error == 0 && image.kind == ELF_NOT &&
 	    strcmp(target->image, target->path) == 0) {
 		/* As execvp does with ENOEXEC. */
 		target->by_shell = true;
 		path_copy(target->image, "/bin/sh");
-		error = elf_image_read(target->image, &image);
+		error = read_image(target->image, &image);
 	}
 	if (error != 0) {
 		problem_what(problem, EXIT_CANNOT, "cannot look into %s",

@@ -4,13 +4,14 @@
  *
  * LD_PRELOAD and QUIRE_RUN are hidden from the program, which finds in its
  * environment what it would find without Quire, and are put back by the gate
- * at every exec. The ledger's descriptor alone survives the exec; its number
- * is in QUIRE_RUN. A vfork child runs in its parent's memory: it changes its
- * own descriptors here and nothing else.
+ * at every exec of an image that can take them. The ledger's descriptor alone
+ * survives the exec; its number is in QUIRE_RUN. A vfork child runs in its
+ * parent's memory: it changes its own descriptors here and nothing else.
  */
 #include <errno.h>
 #include <fcntl.h>
 
+#include "elf_image.h"
 #include "files.h"
 #include "helper.h"
 #include "ledger.h"
@@ -21,6 +22,11 @@
 #include "sys.h"
 
 #define LIBRARY_NAME "libquire-run.so"
+
+/* As the kernel has it: bytes of a script's first line, scripts that are each
+ * other's interpreters. */
+#define TARGET_LINE_MAX    256u
+#define TARGET_SCRIPTS_MAX 5u
 
 static struct {
 	char preload[QR_LINUX_PATH_MAX]; /* "LD_PRELOAD=" and our path */
@@ -106,11 +112,101 @@ exec_compose_environment(void)
 	environment.strings[2] = NULL;
 }
 
+/* --- who is given it --- */
+
+static bool
+copy_from_target(void *ctx, uint64_t offset, void *to, size_t size_bytes)
+{
+	const int *fd = ctx;
+	return qr_sys4(SYS_pread64, *fd, to, size_bytes, (long)offset) ==
+	       (long)size_bytes;
+}
+
+static int
+target_open(long directory, const char *path, long flags)
+{
+	const long how = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+	if ((flags & AT_EMPTY_PATH) != 0 && path[0] == '\0')
+		return (int)qr_sys3(SYS_fcntl, directory, (long)F_DUPFD_CLOEXEC,
+		    3L);
+	return (int)qr_sys4(SYS_openat, directory, path, how, 0L);
+}
+
+/* Reads the interpreter's path out of a script's first line. False: it is no
+ * script. */
+static bool
+target_interpreter(int fd, char *path)
+{
+	char line[TARGET_LINE_MAX];
+	size_t used = 0;
+	long n = qr_sys4(SYS_pread64, fd, line, sizeof(line) - 1, 0L);
+	line[n > 0 ? n : 0] = '\0';
+	if (line[0] != '#' || line[1] != '!')
+		return false;
+	const char *at = line + 2;
+	while (*at == ' ' || *at == '\t')
+		at++;
+	while (*at != '\0' && *at != ' ' && *at != '\t' && *at != '\n')
+		path[used++] = *at++;
+	path[used] = '\0';
+	return used != 0;
+}
+
+/* Whether the library would do no harm in that image: musl's loader stops at
+ * it, another machine's complains of it, a sanitizer wants to be first. In a
+ * static one it does nothing, and its children get it. */
+static bool
+target_fits(int fd)
+{
+	const struct elf_source source = { copy_from_target, &fd };
+	struct elf_image image;
+	elf_image_read(&source, &image);
+	switch (image.kind) {
+	case ELF_FOREIGN:
+		return false;
+	case ELF_DYNAMIC:
+		return image.sanitizer == NULL && elf_image_is_glibc(&image);
+	case ELF_NOT:
+	case ELF_BROKEN:
+	case ELF_STATIC:
+	default:
+		return true;
+	}
+}
+
+bool
+pager_exec_preloads(long directory, const char *path, long flags)
+{
+	char interpreter[TARGET_LINE_MAX];
+	const char *library = environment.preload + sizeof("LD_PRELOAD");
+	if (qr_linux.space == NULL)
+		return true;
+	/* After a change of the root it may be out of reach. */
+	if (qr_sys3(SYS_faccessat, (long)AT_FDCWD, library, (long)R_OK) != 0)
+		return false;
+	int fd = target_open(directory, path, flags);
+	for (unsigned i = 0; i < TARGET_SCRIPTS_MAX && fd >= 0 &&
+			     target_interpreter(fd, interpreter);
+	     i++) {
+		qr_sys1(SYS_close, fd);
+		fd = target_open((long)AT_FDCWD, interpreter, 0);
+	}
+	/* What can't be read or is no script the kernel will refuse, or may
+	 * well run. */
+	if (fd < 0)
+		return true;
+	bool fits = target_fits(fd);
+	qr_sys1(SYS_close, fd);
+	return fits;
+}
+
 const char *const *
 pager_environment(void)
 {
 	return environment.strings;
 }
+
+/* --- exec, exit --- */
 
 void
 pager_exec_prepare(struct qr_thread *thread)

@@ -74,6 +74,10 @@ int pager_move_fd(struct qr_thread *thread, int fd);
 /* The program is about to close one of its own. */
 void pager_closing(struct qr_thread *thread, int fd);
 
+/* Whether an exec of that file (as execveat names it; path is Quire's own copy)
+ * should get that environment: false where it would do harm. */
+bool pager_exec_preloads(long directory, const char *path, long flags);
+
 /* Environment for an exec: LD_PRELOAD and QUIRE_RUN, which are hidden from
  * the program, as "NAME=value" strings that live for ever; NULL ends. */
 const char *const *pager_environment(void);

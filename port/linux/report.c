@@ -45,8 +45,8 @@ static struct {
 	dev_t device; /* of descriptor 2 at the start */
 	ino_t inode;
 	bool known;
-	bool utf8;              /* the environment's character set */
-	_Atomic(uint32_t) done; /* the summary has been written */
+	bool utf8;                /* the environment's character set */
+	_Atomic(uint32_t) done;   /* the summary has been written */
 	_Atomic(uint32_t) errand; /* ERRAND_*; waited on */
 	struct print *text;       /* of ERRAND_SAY */
 	bool was_kept;            /* an ERRAND_KEEP was done */

@@ -253,3 +253,12 @@ pager_closing(struct qr_thread *thread, int fd)
 	(void)thread;
 	(void)fd;
 }
+
+bool
+pager_exec_preloads(long directory, const char *path, long flags)
+{
+	(void)directory;
+	(void)path;
+	(void)flags;
+	return true;
+}

@@ -5,14 +5,15 @@
  * Names, arguments and environment are copied to memory of Quire's own, the
  * *image*: there may be more of them than there are pins, and the environment
  * gets back what was hidden from this program, so that the next one is
- * managed too. A target that can't be (static, setuid) just finds two more
- * variables.
+ * managed too. A target that can't be just finds two more variables, and one
+ * that they would disturb does not.
  *
  * The new image inherits mask and ignored signals, so for the length of the
  * call the kernel's are made what the program believes them to be. If a held
  * signal is blocked then the call is made in the handler, else watched: a
  * thread that blocks SIGSYS can't trap.
  */
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -38,6 +39,8 @@ struct image {
 
 /* What an exec names, as the program has it. */
 struct request {
+	long directory; /* that the path starts at */
+	long flags;     /* AT_* */
 	uintptr_t path;
 	uintptr_t argv;
 	uintptr_t envp;
@@ -206,12 +209,26 @@ image_unhide(struct image *image, uintptr_t *list, const char *variable)
 	return 0;
 }
 
+/* The program's path, in the image. */
+static int
+image_path(struct image *image, struct request *request)
+{
+	uintptr_t path = (uintptr_t)image->text;
+	int error = image_text(image, request->path, PATH_SIZE_MAX + 1);
+	request->path = path;
+	return error;
+}
+
+/* Its arguments and its environment, there too. */
 static int
 image_fill(struct image *image, struct request *request)
 {
 	int error = 0;
 	const char *const *hidden = pager_environment();
 	uintptr_t argv = (uintptr_t)image->pointer;
+	if (!pager_exec_preloads(request->directory,
+		(const char *)request->path, request->flags))
+		hidden = NULL;
 	if (request->argv != 0)
 		error = image_list(image, request->argv, request->argc);
 	if (error != 0)
@@ -222,14 +239,9 @@ image_fill(struct image *image, struct request *request)
 		error = image_list(image, request->envp, request->envc);
 	for (; error == 0 && hidden != NULL && *hidden != NULL; hidden++)
 		error = image_unhide(image, envp, *hidden);
-	if (error != 0)
-		return error;
 	if (request->argv != 0)
 		request->argv = argv;
 	request->envp = (uintptr_t)envp;
-	uintptr_t path = (uintptr_t)image->text;
-	error = image_text(image, request->path, PATH_SIZE_MAX + 1);
-	request->path = path;
 	return error;
 }
 
@@ -283,9 +295,14 @@ plan_exec(struct qr_thread *thread, struct gate_context *context,
 {
 	struct gate_call issue = *call;
 	struct image image;
-	struct request request = { .path = (uintptr_t)call->args[first],
+	struct request request = { .directory = AT_FDCWD,
+		.path = (uintptr_t)call->args[first],
 		.argv = (uintptr_t)call->args[first + 1],
 		.envp = (uintptr_t)call->args[first + 2] };
+	if (first == 1) {
+		request.directory = (int)call->args[0];
+		request.flags = call->args[4];
+	}
 	int error = request_measure(&request);
 	if (error == 0)
 		error = image_map(&image, &request);
@@ -293,7 +310,9 @@ plan_exec(struct qr_thread *thread, struct gate_context *context,
 		goto undo_nothing;
 	thread->gate->exec_image = image.base;
 	thread->gate->exec_size = image.size_bytes;
-	error = image_fill(&image, &request);
+	error = image_path(&image, &request);
+	if (error == 0)
+		error = image_fill(&image, &request);
 	if (error != 0)
 		goto undo_image;
 
