@@ -2,7 +2,7 @@
 /*
  * space/advise.c: what a program says about how it will use a range.
  */
-#include "space_impl.h"
+#include "pages_impl.h"
 
 #include "../base/check.h"
 

@@ -22,7 +22,7 @@
  *
  * Keeps [space.4], [space.7], [space.8], [space.9].
  */
-#include "space_impl.h"
+#include "pages_impl.h"
 
 #include "port_inline.h"
 

@@ -8,7 +8,7 @@
  * fork that fails leaves the parent with some pages that once were shared:
  * they lack the write bit until the next write.
  */
-#include "space_impl.h"
+#include "pages_impl.h"
 
 struct fork_work {
 	struct qr_space *child;

@@ -7,7 +7,7 @@
  * space's lock is held exclusively by the caller. Keeps [space.1] to
  * [space.3].
  */
-#include "space_impl.h"
+#include "pages_impl.h"
 
 #include "../base/check.h"
 
@@ -344,4 +344,28 @@ qr_space_mincore(struct qr_space *space, qr_vaddr_t start, uint64_t size_bytes,
 			out[i] = qr_pte_has_frame(qr_pte_read(&words[i]));
 	}
 	return 0;
+}
+
+int
+qr_space_read_out(struct qr_space *space, qr_vaddr_t *address, qr_vaddr_t end,
+    void *data)
+{
+	map_assert_locked(space);
+	size_t count;
+	for (qr_vaddr_t at = *address; at < end; at += count * QR_PAGE_SIZE) {
+		const qr_pte_word *words =
+		    qr_table_next(&space->table, &at, end, &count);
+		if (words == NULL)
+			break;
+		for (size_t i = 0; i < count; i++) {
+			struct qr_pte pte = qr_pte_read(&words[i]);
+			if (qr_pte_is_present(pte) ||
+			    qr_pte_kind(pte) != QR_PTE_SWAPPED)
+				continue;
+			*address = at + i * QR_PAGE_SIZE;
+			return qr_swap_load(space->spaces->swap,
+			    qr_pte_slot(pte), data);
+		}
+	}
+	return -QR_ENOENT;
 }

@@ -8,7 +8,7 @@
  * taken in chunks: claimed one by one, changed, told to the port in one call,
  * then published. Keeps [space.4], [space.7].
  */
-#include "space_impl.h"
+#include "pages_impl.h"
 
 #include "port_inline.h"
 

@@ -225,6 +225,16 @@ QR_MUST_CHECK int qr_space_query(struct qr_space *space, qr_vaddr_t address,
 QR_MUST_CHECK int qr_space_mincore(struct qr_space *space, qr_vaddr_t start,
     uint64_t size_bytes, unsigned char *vec);
 
+/*
+ * (locked) Finds the next page at or above *address and below end that is out,
+ * and copies its contents to data, a page; where it is goes to *address. The
+ * page stays out. -QR_ENOENT: there is none; -QR_EIO: it can't be read back.
+ * The range is held (qr_space_hold). For a port that puts memory back into
+ * its host's hands.
+ */
+QR_MUST_CHECK int qr_space_read_out(struct qr_space *space, qr_vaddr_t *address,
+    qr_vaddr_t end, void *data);
+
 /* How a touch wants to use a page. */
 #define QR_ACCESS_READ  1u
 #define QR_ACCESS_WRITE 2u

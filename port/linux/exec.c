@@ -10,6 +10,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "elf_image.h"
 #include "files.h"
@@ -247,9 +250,30 @@ pager_exit(struct qr_thread *thread, int status)
 		report_summary(status & 0xff, 0);
 }
 
+/* Whether the kernel will write a core: what it does not find in memory it
+ * takes for zeros. */
+static void
+dump_prepare(struct qr_thread *thread, int signal_number)
+{
+	const uint64_t dumped = (uint64_t)1 << SIGQUIT | (uint64_t)1 << SIGILL |
+				(uint64_t)1 << SIGTRAP |
+				(uint64_t)1 << SIGABRT | (uint64_t)1 << SIGFPE |
+				(uint64_t)1 << SIGSEGV | (uint64_t)1 << SIGBUS |
+				(uint64_t)1 << SIGSYS | (uint64_t)1 << SIGXCPU |
+				(uint64_t)1 << SIGXFSZ;
+	struct rlimit limit = { 0, 0 };
+	qr_sys4(SYS_prlimit64, 0L, (long)RLIMIT_CORE, NULL, &limit);
+	if ((dumped >> signal_number & 1) == 0 || limit.rlim_cur == 0 ||
+	    qr_sys1(SYS_prctl, (long)PR_GET_DUMPABLE) == 0)
+		return;
+	mapping_bring_home(thread);
+}
+
 void
 pager_killed(struct qr_thread *thread, int signal_number)
 {
-	if (qr_linux.space != NULL && !thread->guest)
-		report_summary(0, signal_number);
+	if (qr_linux.space == NULL || thread->guest)
+		return;
+	dump_prepare(thread, signal_number);
+	report_summary(0, signal_number);
 }

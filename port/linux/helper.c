@@ -203,13 +203,13 @@ helper_stop(void)
 		linux_port_ops.wait(NULL, &helper.state, state, UINT64_MAX);
 		state = HELPER_RUNS;
 	}
+	uint32_t tid = atomic_load(&helper.tid);
 	helper_poke();
-	for (;;) {
-		uint32_t tid = atomic_load(&helper.tid);
-		if (tid == 0)
-			break;
+	while (atomic_load(&helper.tid) != 0)
 		qr_sys4(SYS_futex, &helper.tid, (long)FUTEX_WAIT, tid, NULL);
-	}
+	/* The kernel counts it for a moment longer. */
+	while (qr_sys3(SYS_tgkill, qr_sys0(SYS_getpid), tid, 0L) == 0)
+		qr_sys0(SYS_sched_yield);
 	helper_discard();
 	helper_enter(HELPER_NONE);
 	return true;

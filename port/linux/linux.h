@@ -36,7 +36,8 @@ struct qr_linux {
 	_Atomic(uint32_t) fork_wanted; /* self() of the thread that forks */
 	_Atomic(uint32_t) dead;        /* the process is beyond help */
 
-	_Atomic(uint32_t) faults; /* since the start, inexact */
+	_Atomic(uint32_t) faults;    /* since the start, inexact */
+	_Atomic(uint32_t) abandoned; /* ranges given back to the host */
 
 	/* The program's break. (space lock) */
 	uintptr_t brk_start;
@@ -58,11 +59,15 @@ extern const struct qr_port_ops linux_port_ops;
  * is opened in between, since its size counts. 0 or -errno. */
 int setup_memory(void);
 int setup_machine(void);
+/* Whether some of [start, end) is Quire's own memory. */
+bool setup_owns(uintptr_t start, uintptr_t end);
 
 /* mmu.c. 0 or -errno. */
 int mmu_open(void); /* a userfaultfd, in the place of an earlier one */
 int mmu_register(uintptr_t start, size_t size_bytes);
 int mmu_unregister(uintptr_t start, size_t size_bytes);
+/* Puts a page of data there, if none is, beside the core. */
+int mmu_put(uintptr_t address, const void *data);
 int linux_mm_create(void *ctx, qr_pfn_t root, uint32_t tag, void **mm);
 void linux_mm_destroy(void *ctx, void *mm);
 int linux_mmu_map(void *ctx, void *mm, unsigned cpu,
@@ -115,8 +120,12 @@ uint64_t linux_grant(void *ctx, uint64_t want);
 /* A process with more pages of its own than this, 4 MiB, has a helper. */
 #define HELPER_FROM_PAGES 1024u
 
-/* mapping.c: takes a mapping that is there already under management. */
+/* mapping.c: takes a mapping that is there already under management; gives a
+ * range back to the host with all its contents, whatever it costs; puts all
+ * contents where they belong, for a dump. 0 or -errno. */
 int mapping_manage(uintptr_t start, size_t size, int prot);
+int mapping_abandon(struct qr_thread *thread, uintptr_t start, size_t size);
+void mapping_bring_home(struct qr_thread *thread);
 
 /* report.c */
 QR_NORETURN void linux_die(const char *what, int status);

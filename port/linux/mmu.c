@@ -101,6 +101,23 @@ mmu_unregister(uintptr_t start, size_t size_bytes)
 }
 
 int
+mmu_put(uintptr_t address, const void *data)
+{
+	struct uffdio_copy copy = {
+		.dst = address,
+		.src = (uintptr_t)data,
+		.len = QR_PAGE_SIZE,
+		.mode = UFFDIO_COPY_MODE_DONTWAKE,
+	};
+	long failed;
+	do {
+		failed =
+		    qr_sys3(SYS_ioctl, own_fd(OWN_UFFD), UFFDIO_COPY, &copy);
+	} while (failed == -EAGAIN);
+	return failed == -EEXIST ? 0 : (int)failed;
+}
+
+int
 linux_mm_create(void *ctx, qr_pfn_t root, uint32_t tag, void **mm)
 {
 	(void)root;

@@ -155,9 +155,14 @@ fault_count_repeats(struct qr_thread *thread, uintptr_t address)
 int
 pager_touch(struct qr_thread *thread, uintptr_t address, unsigned access)
 {
+	uint32_t abandoned = atomic_load(&qr_linux.abandoned);
 	pager_enter(thread);
 	int failed = qr_space_fault(qr_linux.space, address, access);
 	pager_leave(thread);
+	/* It is the host's now, who answers. */
+	if (failed == -QR_EFAULT &&
+	    atomic_load(&qr_linux.abandoned) != abandoned)
+		return 0;
 	credit_tick();
 	if (failed == 0)
 		fault_count_repeats(thread, address);
@@ -268,4 +273,18 @@ pager_thread_end(struct qr_thread *thread)
 	pager_enter(self);
 	thread_pins(thread, qr_space_pin_unregister);
 	pager_leave(self);
+}
+
+void
+pager_alone_begin(struct qr_thread *thread)
+{
+	thread->had_helper =
+	    qr_linux.space != NULL && !thread->guest && helper_stop();
+}
+
+void
+pager_alone_end(struct qr_thread *thread)
+{
+	if (thread->had_helper)
+		helper_wanted();
 }

@@ -66,6 +66,18 @@ void pager_killed(struct qr_thread *thread, int signal_number);
 void pager_thread_start(struct qr_thread *thread);
 void pager_thread_end(struct qr_thread *thread);
 
+/* The process is to go on without Quire, all of its memory in place: it may
+ * forbid calls that Quire makes. It has one thread. 0; -errno: it can't be. */
+int pager_retreat(struct qr_thread *thread);
+
+/* The program wants to manage a range itself. 0 or -errno. */
+int pager_unmanage(struct qr_thread *thread, uintptr_t start,
+    size_t size_bytes);
+
+/* Round a call that the kernel allows to processes of one thread only. */
+void pager_alone_begin(struct qr_thread *thread);
+void pager_alone_end(struct qr_thread *thread);
+
 /* Whether the descriptor is one of Quire's own; and, because the program
  * wants that very number, moves it elsewhere: 0 or -errno. */
 bool pager_owns_fd(int fd);

@@ -242,6 +242,13 @@ print_pages(struct print *print, uint64_t pages)
 
 /* --- the summary --- */
 
+/* How the process ends, or what else it does. */
+struct ending {
+	int exit_code;
+	int signal_number; /* 0: by exit */
+	bool goes_on;      /* without Quire */
+};
+
 static void
 add_peak(_Atomic(uint64_t) *total, uint64_t value)
 {
@@ -314,7 +321,7 @@ columns_from(const struct print *print, size_t offset)
 }
 
 static void
-print_head(struct print *print, int exit_code, int signal_number)
+print_head(struct print *print, const struct ending *ending)
 {
 	uint64_t ms = (linux_clock(NULL) - qr_linux.start_ns) / 1000000;
 	const char *rule = either("\u2500", "-");
@@ -324,10 +331,12 @@ print_head(struct print *print, int exit_code, int signal_number)
 	print_name(print);
 	print_format(print, " %s %lu.%02lu s %s ", dot,
 	    (unsigned long)(ms / 1000), (unsigned long)(ms / 10 % 100), dot);
-	if (signal_number != 0)
-		print_format(print, "signal %d ", signal_number);
+	if (ending->goes_on)
+		print_text(print, "goes on ");
+	else if (ending->signal_number != 0)
+		print_format(print, "signal %d ", ending->signal_number);
 	else
-		print_format(print, "exit %d ", exit_code);
+		print_format(print, "exit %d ", ending->exit_code);
 	while (columns_from(print, start) < HEAD_COLUMNS)
 		print_text(print, rule);
 	print_char(print, '\n');
@@ -454,8 +463,8 @@ keep_summary(struct print *text)
 	qr_sys1(SYS_close, fd);
 }
 
-void
-report_summary(int exit_code, int signal_number)
+static void
+summarise(const struct ending *ending)
 {
 	if (atomic_exchange(&report.done, 1) != 0)
 		return;
@@ -468,12 +477,17 @@ report_summary(int exit_code, int signal_number)
 	struct qr_machine_stat stat;
 	qr_machine_stat(qr_linux.machine, &stat);
 	print_init(&print, text, sizeof(text));
-	print_head(&print, exit_code, signal_number);
+	print_head(&print, ending);
 	print_ram(&print, &stat);
 	print_faults(&print);
 	print_out(&print, &stat);
+	if (ending->goes_on)
+		print_text(&print,
+		    " from here on without Quire: the program restricts its "
+		    "system calls\n");
 	int failed =
-	    report_json(signal_number != 0 ? 128 + signal_number : exit_code,
+	    report_json(ending->signal_number != 0 ? 128 + ending->signal_number
+						   : ending->exit_code,
 		&stat);
 	if (failed != 0)
 		print_format(&print, " json   not written, error %d\n",
@@ -482,6 +496,18 @@ report_summary(int exit_code, int signal_number)
 	keep_summary(&print);
 	if (!qr_linux.config.quiet)
 		report_say(&print);
+}
+
+void
+report_summary(int exit_code, int signal_number)
+{
+	summarise(&(struct ending){ exit_code, signal_number, false });
+}
+
+void
+report_retreat(void)
+{
+	summarise(&(struct ending){ 0, 0, true });
 }
 
 void

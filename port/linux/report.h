@@ -30,6 +30,9 @@ void report_add(int sign);
  * summary. signal_number: what kills it; 0: it exits with the code. */
 void report_summary(int exit_code, int signal_number);
 
+/* The same, as the process goes on without Quire. */
+void report_retreat(void);
+
 /* report_json.c: the summary to the file that was asked for, if any. 0 or
  * -errno. */
 struct qr_machine_stat;

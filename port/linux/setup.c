@@ -4,12 +4,13 @@
  * the machine with its one space, as qr_linux.config has them.
  *
  * start.c does this to a program that is run; the port's tests do it to
- * themselves.
+ * themselves. What of the address space is Quire's own is known here.
  */
 #include <errno.h>
 #include <sys/mman.h>
 
 #include "../../codec/codec.h"
+#include "ledger.h"
 #include "linux.h"
 #include "sys.h"
 
@@ -32,6 +33,33 @@ cpu_count(void)
 	if (count == 0)
 		count = 1;
 	return count < QR_LINUX_CPUS_MAX ? count : QR_LINUX_CPUS_MAX;
+}
+
+/* The library itself, by the linker's names. */
+extern unsigned char __ehdr_start[] __attribute__((visibility("hidden")));
+extern unsigned char _end[] __attribute__((visibility("hidden")));
+
+bool
+setup_owns(uintptr_t start, uintptr_t end)
+{
+	const struct qr_linux *state = &qr_linux;
+	const struct {
+		const void *start;
+		size_t size;
+	} own[] = {
+		{ state->home, state->frames * QR_PAGE_SIZE },
+		{ state->stages,
+		    QR_PAGE_SIZE * QR_STAGE_PAGES * state->port.cpu_count },
+		{ state->zeros, QR_STAGE_PAGES * QR_PAGE_SIZE },
+		{ ledger_get(), sizeof(struct ledger) },
+		{ __ehdr_start, (size_t)(_end - __ehdr_start) },
+	};
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+		uintptr_t at = (uintptr_t)own[i].start;
+		if (start < at + own[i].size && at < end)
+			return true;
+	}
+	return qr_thread_owns(start, end);
 }
 
 int

@@ -182,6 +182,19 @@ qr_thread_for_each(void (*visit)(void *arg, struct qr_thread *thread),
 	futex_lock_release(&registry.lock);
 }
 
+bool
+qr_thread_owns(uintptr_t start, uintptr_t end)
+{
+	bool owns = false;
+	futex_lock_acquire(&registry.lock);
+	for (const struct qr_thread *t = registry.first; t != NULL && !owns;
+	     t = t->next)
+		owns =
+		    start < (uintptr_t)t + QR_THREAD_SIZE && (uintptr_t)t < end;
+	futex_lock_release(&registry.lock);
+	return owns;
+}
+
 void
 qr_thread_fork_prepare(void)
 {

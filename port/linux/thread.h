@@ -64,8 +64,9 @@ struct qr_thread {
 
 	/* The gate's, in the same pages. */
 	struct qr_gate_thread *gate; /* (c) */
-	bool is_own; /* (c) Quire's own, with all signals blocked */
-	bool guest;  /* (c) a vfork child: another process, in this memory
+	bool is_own;     /* (c) Quire's own, with all signals blocked */
+	bool had_helper; /* (o) see pager_alone_begin */
+	bool guest;      /* (c) a vfork child: another process, in this memory
 		       until it execs or ends */
 };
 
@@ -100,6 +101,9 @@ struct qr_thread *qr_thread_take(
 /* The part of the stack that the kernel and calls may use: [start, end). */
 uintptr_t qr_thread_stack_start(const struct qr_thread *thread);
 uintptr_t qr_thread_stack_end(const struct qr_thread *thread);
+
+/* Whether some of [start, end) is a record or its stack. */
+bool qr_thread_owns(uintptr_t start, uintptr_t end);
 
 /* Calls visit for each registered record, with the register locked. */
 void qr_thread_for_each(void (*visit)(void *arg, struct qr_thread *thread),

@@ -278,6 +278,15 @@ chaos_mapping_call(long number, const long args[6])
 }
 
 void
+chaos_stop(void)
+{
+	futex_lock_acquire(&chaos.lock);
+	chaos.on = false;
+	give_back_range(0, UINTPTR_MAX);
+	futex_lock_release(&chaos.lock);
+}
+
+void
 chaos_fork_prepare(void)
 {
 	futex_lock_acquire(&chaos.lock);

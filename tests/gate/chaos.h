@@ -22,6 +22,7 @@ int chaos_pin(struct qr_thread *thread, uintptr_t start, size_t size_bytes,
 void chaos_unpin(struct qr_thread *thread);
 long chaos_mapping_call(long number, const long args[6]);
 void chaos_keep(uintptr_t start, size_t size_bytes);
+void chaos_stop(void); /* all pages are there again, for good */
 void chaos_fork_prepare(void);
 void chaos_fork_done(void);
 

@@ -262,3 +262,32 @@ pager_exec_preloads(long directory, const char *path, long flags)
 	(void)flags;
 	return true;
 }
+
+int
+pager_retreat(struct qr_thread *thread)
+{
+	chaos_unpin(thread);
+	chaos_stop();
+	return 0;
+}
+
+int
+pager_unmanage(struct qr_thread *thread, uintptr_t start, size_t size_bytes)
+{
+	(void)thread;
+	(void)start;
+	(void)size_bytes;
+	return 0;
+}
+
+void
+pager_alone_begin(struct qr_thread *thread)
+{
+	(void)thread;
+}
+
+void
+pager_alone_end(struct qr_thread *thread)
+{
+	(void)thread;
+}

@@ -79,9 +79,9 @@ function check_other(path,    mine, theirs) {
 		if (theirs == "port" && second(path) != second(FILENAME))
 			complain("ports do not know each other")
 	} else if (mine == "cli" && theirs == "port") {
-		if (path !~ /^port\/linux\/(config|json|uapi)\.h$/)
-			complain("of the port, cli may take config.h, json.h " \
-			    "and uapi.h")
+		if (path !~ /^port\/linux\/(config|elf_image|json|uapi)\.h$/)
+			complain("of the port, cli may take config.h, " \
+			    "elf_image.h, json.h and uapi.h")
 	}
 }
 

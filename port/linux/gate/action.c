@@ -157,6 +157,16 @@ action_arm(struct qr_thread *thread)
 	futex_lock_release(&sighand->lock);
 }
 
+void
+action_retreat(struct qr_thread *thread)
+{
+	for (int signal = 1; signal <= GATE_SIGNALS; signal++) {
+		struct gate_action action;
+		action_get(thread, signal, &action);
+		kernel_set(signal, &action);
+	}
+}
+
 struct gate_sighand *
 sighand_share(struct gate_sighand *sighand)
 {

@@ -101,8 +101,9 @@
  * thread that got it, out of reach of signalfd. Asking for dispatch is
  * EINVAL; int $0x80, process_madvise and mseal are ENOSYS, and where pins are
  * needed io_uring and aio too: the kernel would change mappings, or touch
- * memory, out of sight. A filter
- * (seccomp) that refuses what Quire needs breaks it.
+ * memory, out of sight. A process of
+ * one thread that installs a filter (seccomp) goes on without the gate; in one
+ * of several threads a filter that refuses what Quire needs breaks it.
  *
  * 10. Rejected. One trampoline for all sites: the return address has to be
  * kept somewhere, and a guest and its parent share every such place. Stubs
@@ -120,7 +121,7 @@
  */
 #include <sys/prctl.h>
 
-#include "gate_impl.h"
+#include "signal_impl.h"
 
 struct gate gate;
 
@@ -159,6 +160,21 @@ gate_disarm(struct qr_thread *thread)
 	(void)thread;
 	qr_sys5(SYS_prctl, (long)PR_SET_SYSCALL_USER_DISPATCH,
 	    (long)PR_SYS_DISPATCH_OFF, 0L, 0L, 0L);
+}
+
+void
+gate_retreat(struct qr_thread *thread, struct gate_context *context)
+{
+	siginfo_t info;
+	patch_forget(thread, true);
+	/* The kernel takes mask and stack from the frame. */
+	context->mask = mask_get(thread, context);
+	context->stack = thread->gate->stack;
+	action_retreat(thread);
+	while (held_take(thread->gate, ~(uint64_t)0, &info))
+		qr_sys4(SYS_rt_tgsigqueueinfo, qr_sys0(SYS_getpid),
+		    qr_sys0(SYS_gettid), (long)info.si_signo, &info);
+	gate_disarm(thread);
 }
 
 bool

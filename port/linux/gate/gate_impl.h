@@ -267,6 +267,13 @@ struct gate_sighand *sighand_share(struct gate_sighand *sighand);
 struct gate_sighand *sighand_copy(struct gate_sighand *sighand);
 void sighand_put(struct gate_sighand *sighand);
 
+/* What the program set is the kernel's from now on. */
+void action_retreat(struct qr_thread *thread);
+
+/* gate.c: the gate takes itself away: context goes on as if it had never been
+ * there. The process has one thread. */
+void gate_retreat(struct qr_thread *thread, struct gate_context *context);
+
 /* process.c, exec.c */
 QR_MUST_CHECK int process_arm(struct qr_thread *thread);
 void exec_image_free(struct qr_thread *thread);

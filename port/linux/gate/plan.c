@@ -6,6 +6,7 @@
  */
 #include <linux/futex.h>
 #include <linux/prctl.h>
+#include <linux/seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -14,6 +15,11 @@
 #define PATH_SIZE_MAX   4096u /* the kernel's PATH_MAX, bytes */
 #define ADDRESS_SIZE    128u  /* struct sockaddr_storage, bytes */
 #define OPTION_SIZE_MAX 65536u
+
+#define SYSCALL_SIZE 2u /* bytes of the instruction */
+
+/* UFFDIO_REGISTER, on x86-64. */
+#define UFFDIO_REGISTER_REQUEST 0xc020aa00u
 
 /* The kernel's tables of the same name. */
 #define FD_SETSIZE_MAX   (1L << 20)
@@ -320,6 +326,17 @@ plan_ioctl(struct qr_thread *thread, struct gate_context *context,
 	uintptr_t at = (uintptr_t)call->args[2];
 	size_t size = _IOC_SIZE((unsigned long)call->args[1]);
 	pin(thread, at, size > guess ? size : guess, QR_ACCESS_WRITE);
+	if ((uint32_t)call->args[1] == UFFDIO_REGISTER_REQUEST) {
+		/* A range can't have two of them. */
+		struct {
+			uint64_t start;
+			uint64_t size_bytes;
+		} range;
+		if (user_read(&range, at, sizeof(range)) == 0 &&
+		    !pager_owns_fd((int)call->args[0]))
+			(void)pager_unmanage(thread, range.start,
+			    range.size_bytes);
+	}
 	if ((uint32_t)call->args[1] == 0x8912 /* SIOCGIFCONF */) {
 		struct {
 			int size_bytes;
@@ -356,6 +373,56 @@ plan_getsockopt(struct qr_thread *thread, struct gate_context *context,
 	return GATE_ISSUE;
 }
 
+/* A filter is about to be installed, which may forbid what Quire does. A
+ * process of one thread goes on without Quire and makes the call itself. */
+static enum gate_verdict
+plan_filter(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call, long program_at)
+{
+	struct {
+		uint16_t count;
+		uintptr_t code;
+	} program;
+	const size_t code_size = 8; /* struct sock_filter, bytes */
+	if (gate_is_alone(thread) && !thread->guest &&
+	    pager_retreat(thread) == 0) {
+		gate_retreat(thread, context);
+		context->reg[GATE_RIP] -= SYSCALL_SIZE;
+		gate_result(context, call->number);
+		return GATE_DONE;
+	}
+	pin(thread, (uintptr_t)program_at, sizeof(program), QR_ACCESS_READ);
+	if (user_read(&program, (uintptr_t)program_at, sizeof(program)) == 0)
+		pin(thread, program.code, program.count * code_size,
+		    QR_ACCESS_READ);
+	return GATE_ISSUE;
+}
+
+enum gate_verdict
+plan_seccomp(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
+	bool sets = call->args[0] == SECCOMP_SET_MODE_STRICT ||
+		    call->args[0] == SECCOMP_SET_MODE_FILTER;
+	if (sets)
+		return plan_filter(thread, context, call, call->args[2]);
+	pin(thread, (uintptr_t)call->args[2], 64, QR_ACCESS_WRITE);
+	return GATE_ISSUE;
+}
+
+/* unshare, setns: some of what they do is for processes of one thread. They
+ * never wait. */
+enum gate_verdict
+plan_unshare(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
+	pager_alone_begin(thread);
+	gate_result(context,
+	    qr_sys2(call->number, call->args[0], call->args[1]));
+	pager_alone_end(thread);
+	return GATE_DONE;
+}
+
 enum gate_verdict
 plan_prctl(struct qr_thread *thread, struct gate_context *context,
     const struct gate_call *call)
@@ -365,6 +432,8 @@ plan_prctl(struct qr_thread *thread, struct gate_context *context,
 		/* As on a kernel without it: there is only one a thread. */
 		gate_result(context, -EINVAL);
 		return GATE_DONE;
+	case PR_SET_SECCOMP:
+		return plan_filter(thread, context, call, call->args[2]);
 	case PR_SET_VMA:
 		pin_text(thread, (uintptr_t)call->args[4], 80);
 		return GATE_ISSUE;

@@ -57,9 +57,11 @@ PLAN(messages);
 PLAN(prctl);
 PLAN(process_vm);
 PLAN(queue);
+PLAN(seccomp);
 PLAN(select);
 PLAN(timer_create);
 PLAN(unpinnable);
+PLAN(unshare);
 PLAN(unsupported);
 PLAN(vmsplice);
 

@@ -374,11 +374,11 @@ static const struct table_row table[] = {
 	[SYS_setsid] = NONE,
 	[SYS_prctl] = OWN(prctl),
 	[SYS_arch_prctl] = ARGS(OUT(1, 8)),
-	[SYS_seccomp] = ARGS(IN(2, GUESS)),
+	[SYS_seccomp] = OWN(seccomp),
 	[SYS_ptrace] = ARGS(OUT(3, PAGE)),
 	[SYS_personality] = NONE,
-	[SYS_unshare] = NONE,
-	[SYS_setns] = NONE,
+	[SYS_unshare] = OWN(unshare),
+	[SYS_setns] = OWN(unshare),
 	[SYS_vhangup] = NONE,
 
 	/* Users. */
