@@ -17,9 +17,14 @@
  * parent makes room first, by sending its own pages out, since what is out
  * costs the child little.
  *
- * Rejected: leaving the pages write-protected in both and charging copies as
- * they happen (share groups): right for a parent that forks often and holds
- * most of the budget; it needs counts of sharers in the ledger.
+ * Rejected: paying once for what both still have, with the pages
+ * write-protected in both and a page paid for twice when one of them writes
+ * to it (share groups). A page that one process sends out frees nothing while
+ * another still has it, yet its compressed copy needs a place, in each of
+ * them. So where it is needed, with the budget full, the way back to pages of
+ * one's own costs memory that is not there; to keep it in reserve (the shared
+ * pages, halved, over the ratio of compression) takes most of what was saved.
+ * It would pay for a child that execs soon, which vfork serves already.
  */
 #include <errno.h>
 #include <fcntl.h>
