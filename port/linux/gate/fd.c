@@ -28,6 +28,7 @@ plan_close(struct qr_thread *thread, struct gate_context *context,
 	if (pager_owns_fd(fd))
 		return bad_descriptor(context);
 	pager_closing(thread, fd);
+	census_closing(fd);
 	return GATE_ISSUE;
 }
 

@@ -117,7 +117,8 @@
  * Reading: Documentation/admin-guide/syscall-user-dispatch.rst in Linux;
  * arch/x86/kernel/signal_64.c for the frame; signal(7), "Interruption of
  * system calls". Order: gate_impl.h, dispatch.c, stub.c, table.c, plan.c,
- * transfer.c, signal.c, action.c, sigcall.c, process.c, exec.c, fd.c.
+ * transfer.c, signal.c, action.c, sigcall.c, process.c, exec.c, fd.c,
+ * census.c.
  */
 #include <sys/prctl.h>
 

@@ -122,6 +122,8 @@ struct qr_gate_thread;
 typedef enum gate_verdict (*gate_finish)(struct qr_thread *thread,
     struct gate_context *context, enum gate_end end);
 
+/* context NULL: the call comes by patch.c's way, where anything but GATE_ISSUE
+ * has it planned anew from a trap; so nothing may have been done by then. */
 typedef enum gate_verdict (*gate_plan)(struct qr_thread *thread,
     struct gate_context *context, const struct gate_call *call);
 

@@ -42,6 +42,13 @@ int pin_vectors(struct qr_thread *thread, uintptr_t at, size_t count,
 	enum gate_verdict plan_##name(struct qr_thread *thread,                \
 	    struct gate_context *context, const struct gate_call *call)
 
+/* census.c: calls that tell how many threads there are, made without the
+ * helper. fd: marked, since it was opened to such a file. */
+bool census_marked(int fd);
+void census_closing(int fd);
+enum gate_verdict census_take(struct qr_thread *thread,
+    struct gate_context *context, const struct gate_call *call);
+
 /* plan.c: what is nested */
 PLAN(fcntl_pointer);
 PLAN(futex);
@@ -68,6 +75,11 @@ PLAN(vmsplice);
 /* transfer.c */
 PLAN(transfer);
 PLAN(transfer_vectors);
+
+/* census.c */
+PLAN(look);
+PLAN(open);
+PLAN(stat);
 
 /* sigcall.c */
 PLAN(epoll_pwait);

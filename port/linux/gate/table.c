@@ -74,7 +74,6 @@ struct table_row {
 /* Structures of the kernel, bytes. */
 #define TIMESPEC 16
 #define ITIMER   32
-#define STAT     144
 #define STATFS   120
 #define RUSAGE   144
 #define SIGINFO  128
@@ -133,9 +132,9 @@ static const struct table_row table[] = {
 	[SYS_readahead] = NONE,
 
 	/* Descriptors. */
-	[SYS_open] = ARGS(TEXT(0)),
-	[SYS_openat] = ARGS(TEXT(1)),
-	[SYS_openat2] = ARGS(TEXT(1), IN_N(2, 1, 3)),
+	[SYS_open] = OWN(open),
+	[SYS_openat] = OWN(open),
+	[SYS_openat2] = OWN(open),
 	[SYS_creat] = ARGS(TEXT(0)),
 	[SYS_close] = OWN(close),
 	[SYS_close_range] = OWN(close_range),
@@ -193,19 +192,19 @@ static const struct table_row table[] = {
 	[SYS_fanotify_mark] = ARGS(TEXT(4)),
 
 	/* Files by name. */
-	[SYS_stat] = ARGS(TEXT(0), OUT(1, STAT)),
-	[SYS_lstat] = ARGS(TEXT(0), OUT(1, STAT)),
-	[SYS_fstat] = ARGS(OUT(1, STAT)),
-	[SYS_newfstatat] = ARGS(TEXT(1), OUT(2, STAT)),
-	[SYS_statx] = ARGS(TEXT(1), OUT(4, 256)),
+	[SYS_stat] = OWN(stat),
+	[SYS_lstat] = OWN(stat),
+	[SYS_fstat] = OWN(look),
+	[SYS_newfstatat] = OWN(stat),
+	[SYS_statx] = OWN(stat),
 	[SYS_statfs] = ARGS(TEXT(0), OUT(1, STATFS)),
 	[SYS_fstatfs] = ARGS(OUT(1, STATFS)),
 	[SYS_ustat] = ARGS(OUT(1, 32)),
 	[SYS_access] = ARGS(TEXT(0)),
 	[SYS_faccessat] = ARGS(TEXT(1)),
 	[SYS_faccessat2] = ARGS(TEXT(1)),
-	[SYS_getdents] = ARGS(OUT_N(1, 1, 2)),
-	[SYS_getdents64] = ARGS(OUT_N(1, 1, 2)),
+	[SYS_getdents] = OWN(look),
+	[SYS_getdents64] = OWN(look),
 	[SYS_getcwd] = ARGS(OUT_N(0, 1, 1)),
 	[SYS_chdir] = ARGS(TEXT(0)),
 	[SYS_fchdir] = NONE,

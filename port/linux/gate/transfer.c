@@ -255,15 +255,17 @@ enum gate_verdict
 plan_transfer(struct qr_thread *thread, struct gate_context *context,
     const struct gate_call *call)
 {
-	(void)context;
 	size_t size = (size_t)call->args[2];
-	if (!gate.config.pins || size > SIZE_ABSURD)
+	if (size > SIZE_ABSURD)
 		return GATE_ISSUE;
-	if (size > pager_pin_limit() || pin(thread, (uintptr_t)call->args[1],
-					    size, transfer_access(call)) != 0)
+	if (gate.config.pins &&
+	    (size > pager_pin_limit() || pin(thread, (uintptr_t)call->args[1],
+					     size, transfer_access(call)) != 0))
 		return transfer_cut(thread, 0, 1);
 	address_pin(thread, call);
-	return GATE_ISSUE;
+	return census_marked((int)call->args[0])
+		   ? census_take(thread, context, call)
+		   : GATE_ISSUE;
 }
 
 enum gate_verdict

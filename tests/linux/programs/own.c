@@ -7,11 +7,13 @@
  *   strict   likewise, by its strict mode
  *   fault    a userfaultfd of the program's own on that memory
  *   unshare  calls that are for processes of one thread
+ *   census   the process's own count of its threads
  *   core     a core dump, in the current folder, has the contents
  *   over     fixed mappings over Quire's library, if there is one
  *
  * Exits 77 where the machine does not allow the case.
  */
+#include <dirent.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -30,6 +32,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -261,6 +264,65 @@ over(void)
 	return 0;
 }
 
+/* The links of a task directory less its own two. */
+static void
+links(int directory, const char *path)
+{
+	struct stat status;
+	if (fstatat(directory, path, &status, 0) != 0)
+		exit(1);
+	printf("%s: %d\n", path, (int)status.st_nlink - 2);
+}
+
+static void
+entries(const char *path)
+{
+	DIR *directory = opendir(path);
+	struct stat status;
+	int count = 0;
+	if (directory == NULL || fstat(dirfd(directory), &status) != 0)
+		exit(1);
+	for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
+		count += entry->d_name[0] != '.';
+	closedir(directory);
+	printf("%d entries, %d\n", count, (int)status.st_nlink - 2);
+}
+
+/* What follows the key in a text of words. */
+static void
+field(const char *path, const char *key, int skip)
+{
+	char text[4096];
+	int fd = open(path, O_RDONLY);
+	ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (size < 0)
+		exit(1);
+	close(fd);
+	text[size] = 0;
+	char *at = strstr(text, key);
+	at = at == NULL ? NULL : at + strlen(key);
+	for (; at != NULL && skip != 0; skip--)
+		at = strchr(at + 1, ' ');
+	printf("%s %d\n", key, at == NULL ? -1 : atoi(at));
+}
+
+static int
+census(void)
+{
+	char path[64];
+	int proc = open("/proc", O_PATH | O_DIRECTORY);
+	for (int round = 0; round < 20; round++) {
+		links(AT_FDCWD, "/proc/self/task");
+		links(proc, "self/task/");
+		snprintf(path, sizeof(path), "/proc/%d/task", (int)getpid());
+		entries(path);
+		field("/proc/thread-self/status", "Threads:", 0);
+		field("/proc/self/stat", ") ", 17);
+	}
+	printf("wrong pages: %u\n", wrong());
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -272,6 +334,7 @@ main(int argc, char **argv)
 		{ "strict", strict },
 		{ "fault", fault },
 		{ "unshare", unshared },
+		{ "census", census },
 		{ "core", core },
 		{ "over", over },
 	};

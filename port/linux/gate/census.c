@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gate/census.c: a program that counts its threads.
+ *
+ * Some programs make sure that they have one thread before they fork or give
+ * up rights: they look at the links or entries of /proc/self/task, or read a
+ * field of stat or status there. The helper would be one too many, so it is
+ * away while they look: calls that name such a file are made here, and a
+ * descriptor that was opened to one is marked, so that reads of it are made
+ * here as well. None of these calls ever waits. A mark that outlives its
+ * descriptor costs time and does no harm.
+ */
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/statfs.h>
+
+#include "plan.h"
+
+/* Descriptors that can be marked; programs that count do so early on. */
+#define MARKS 1024u
+
+/* The longest end of a path that matters, with its 0: the thread's own
+ * directory, a number, the file, bytes. */
+#define TAIL_SIZE 40u
+
+#define STAT_BYTES  144u
+#define STATX_BYTES 256u
+#define PATH_SIZE   4096u
+
+static _Atomic(uint64_t) marks[MARKS / 64];
+
+static void
+mark(int fd, bool set)
+{
+	if (fd < 0 || (unsigned)fd >= MARKS)
+		return;
+	_Atomic(uint64_t) *word = &marks[(unsigned)fd / 64];
+	uint64_t bit = (uint64_t)1 << ((unsigned)fd % 64);
+	if (set)
+		atomic_fetch_or(word, bit);
+	else if ((atomic_load_explicit(word, memory_order_relaxed) & bit) != 0)
+		atomic_fetch_and(word, ~bit);
+}
+
+bool
+census_marked(int fd)
+{
+	return fd >= 0 && (unsigned)fd < MARKS &&
+	       (atomic_load_explicit(&marks[(unsigned)fd / 64],
+		    memory_order_relaxed) >>
+		       ((unsigned)fd % 64) &
+		   1) != 0;
+}
+
+void
+census_closing(int fd)
+{
+	mark(fd, false);
+}
+
+/* A part of a path between slashes. */
+struct part {
+	const char *at;
+	size_t size; /* bytes */
+};
+
+static bool
+part_is(struct part part, const char *text)
+{
+	return part.size == strlen(text) &&
+	       memcmp(part.at, text, part.size) == 0;
+}
+
+static bool
+part_is_number(struct part part, long number)
+{
+	for (; part.size != 0 && number != 0; part.size--, number /= 10) {
+		if (part.at[part.size - 1] != '0' + number % 10)
+			return false;
+	}
+	return part.size == 0 && number == 0;
+}
+
+/* The last part of text[0 .. *size), which is cut off with its slashes. */
+static struct part
+part_cut(const char *text, size_t *size)
+{
+	size_t end = *size;
+	while (end != 0 && text[end - 1] == '/')
+		end--;
+	size_t start = end;
+	while (start != 0 && text[start - 1] != '/')
+		start--;
+	*size = start;
+	return (struct part){ text + start, end - start };
+}
+
+/* Whether the path ends as the process's own do that tell of threads. Of one
+ * that is relative the directory may have been opened before; an empty one
+ * stands for that descriptor itself. */
+static bool
+path_tells(int directory, long path)
+{
+	char tail[TAIL_SIZE];
+	long length = user_string_size((uintptr_t)path, PATH_SIZE) - 1;
+	if (length == 0)
+		return census_marked(directory);
+	if (length < 4)
+		return false;
+	size_t size = (size_t)length < TAIL_SIZE ? (size_t)length : TAIL_SIZE;
+	if (user_read(tail, (uintptr_t)path + (size_t)length - size, size) != 0)
+		return false;
+	struct part file = part_cut(tail, &size);
+	if (!part_is(file, "task") && !part_is(file, "stat") &&
+	    !part_is(file, "status"))
+		return false;
+	struct part owner = part_cut(tail, &size);
+	return owner.size == 0 || part_is(owner, "self") ||
+	       part_is(owner, "thread-self") ||
+	       part_is_number(owner, qr_sys0(SYS_getpid)) ||
+	       part_is_number(owner, qr_sys0(SYS_gettid));
+}
+
+static bool
+is_proc(int fd)
+{
+	struct statfs status;
+	return qr_sys2(SYS_fstatfs, (long)fd, &status) == 0 &&
+	       status.f_type == PROC_SUPER_MAGIC;
+}
+
+enum gate_verdict
+census_take(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
+	const long *args = call->args;
+	if (context == NULL)
+		return GATE_WATCH;
+	pager_alone_begin(thread);
+	gate_result(context, qr_sys6(call->number, args[0], args[1], args[2],
+				 args[3], args[4], args[5]));
+	pager_alone_end(thread);
+	return GATE_DONE;
+}
+
+/* stat, lstat, newfstatat, statx */
+enum gate_verdict
+plan_stat(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
+	bool at = call->number == SYS_newfstatat || call->number == SYS_statx;
+	long path = call->args[at ? 1 : 0];
+	if (call->number == SYS_statx)
+		pin(thread, (uintptr_t)call->args[4], STATX_BYTES,
+		    QR_ACCESS_WRITE);
+	else
+		pin(thread, (uintptr_t)call->args[at ? 2 : 1], STAT_BYTES,
+		    QR_ACCESS_WRITE);
+	pin_text(thread, (uintptr_t)path, PATH_SIZE);
+	return path_tells(at ? (int)call->args[0] : -1, path)
+		   ? census_take(thread, context, call)
+		   : GATE_ISSUE;
+}
+
+/* fstat, getdents, getdents64 */
+enum gate_verdict
+plan_look(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
+	if (call->number == SYS_fstat)
+		pin(thread, (uintptr_t)call->args[1], STAT_BYTES,
+		    QR_ACCESS_WRITE);
+	else
+		pin_counted(thread, call->args[1], call->args[2], 1,
+		    QR_ACCESS_WRITE);
+	return census_marked((int)call->args[0])
+		   ? census_take(thread, context, call)
+		   : GATE_ISSUE;
+}
+
+static enum gate_verdict
+open_finish(struct qr_thread *thread, struct gate_context *context,
+    enum gate_end end)
+{
+	(void)thread;
+	if (end == GATE_PREVENTED)
+		return GATE_AGAIN;
+	long fd = (long)context->reg[GATE_RAX];
+	if (!qr_sys_failed(fd))
+		mark((int)fd, is_proc((int)fd));
+	return GATE_DONE;
+}
+
+/* open, openat, openat2 */
+enum gate_verdict
+plan_open(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
+	(void)context;
+	long path = call->args[call->number == SYS_open ? 0 : 1];
+	pin_text(thread, (uintptr_t)path, PATH_SIZE);
+	if (call->number == SYS_openat2)
+		pin_counted(thread, call->args[2], call->args[3], 1,
+		    QR_ACCESS_READ);
+	if (!path_tells(-1, path))
+		return GATE_ISSUE;
+	watch(thread, call, open_finish);
+	return GATE_WATCH;
+}
