@@ -67,6 +67,7 @@
 #include "pager.h"
 
 #include <errno.h>
+#include <sys/mman.h>
 
 #include "../../core/base/check.h"
 #include "helper.h"
@@ -83,6 +84,16 @@ struct qr_linux qr_linux;
 
 /* The most that a thread pins at once: an eighth of the frames. */
 #define PAGER_PIN_SHARE 8u
+
+/* The most that all threads pin together, before they are told to make do
+ * with little: half of the frames. Else many that wait in long reads would
+ * leave nothing to run with. */
+#define PAGER_PINNED_SHARE 2u
+
+/* Little: as much as most datagrams have, which can't be cut, bytes. */
+#define PAGER_PIN_LITTLE ((size_t)256 << 10)
+
+#define MORE_SIZE (QR_THREAD_MORE * sizeof(struct qr_pin))
 
 static QR_NOINLINE void
 enter_slow(struct qr_thread *thread, uint32_t wanted)
@@ -191,6 +202,67 @@ pager_pin_limit(void)
 	return qr_linux.frames / PAGER_PIN_SHARE * QR_PAGE_SIZE;
 }
 
+/* Bytes that all threads have pinned in ranges that are more than little.
+ * Changed by threads that are inside, so that a fork's child finds it right. */
+static _Atomic(size_t) pinned;
+
+static bool
+pin_is_allowed(size_t size_bytes)
+{
+	size_t all = qr_linux.frames / PAGER_PINNED_SHARE * QR_PAGE_SIZE;
+	if (size_bytes > pager_pin_limit())
+		return false;
+	/* Relaxed: a bound that may be passed by a few at once. */
+	return size_bytes <= PAGER_PIN_LITTLE ||
+	       atomic_load_explicit(&pinned, memory_order_relaxed) +
+		       size_bytes <=
+		   all;
+}
+
+/* A pin beyond those of the record; NULL: there is none. (inside) */
+static struct qr_pin *
+pin_more(struct qr_thread *thread)
+{
+	uint32_t n = thread->pin_count - QR_THREAD_PINS;
+	if (n == QR_THREAD_MORE)
+		return NULL;
+	if (thread->more_pins == NULL) {
+		long result = qr_sys6(SYS_mmap, 0, (long)MORE_SIZE,
+		    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (qr_sys_failed(result))
+			return NULL;
+		thread->more_pins = (struct qr_pin *)result;
+	}
+	if (n == thread->more_count) {
+		qr_space_pin_register(qr_linux.space, &thread->more_pins[n]);
+		thread->more_count++;
+	}
+	return &thread->more_pins[n];
+}
+
+/* All that is changed is changed inside: another thread may fork. */
+static int
+pin_range(struct qr_thread *thread, uintptr_t start, size_t size_bytes,
+    unsigned access)
+{
+	struct qr_pin *pin = thread->pin_count < QR_THREAD_PINS
+				 ? &thread->pins[thread->pin_count]
+				 : pin_more(thread);
+	if (pin == NULL)
+		return -ENOMEM;
+	int failed =
+	    qr_space_pin(qr_linux.space, pin, start, size_bytes, access);
+	if (failed != 0)
+		return failed;
+	thread->pin_count++;
+	if (size_bytes <= PAGER_PIN_LITTLE)
+		return 0;
+	thread->pinned += size_bytes;
+	atomic_fetch_add_explicit(&pinned, size_bytes,
+	    memory_order_relaxed); /* see pin_is_allowed */
+	return 0;
+}
+
 int
 pager_pin(struct qr_thread *thread, uintptr_t start, size_t size_bytes,
     unsigned access)
@@ -199,22 +271,45 @@ pager_pin(struct qr_thread *thread, uintptr_t start, size_t size_bytes,
 		return 0;
 	if (start + size_bytes < start)
 		return -EFAULT;
-	if (size_bytes > pager_pin_limit() ||
-	    thread->pin_count == QR_THREAD_PINS)
+	if (!pin_is_allowed(size_bytes))
 		return -ENOMEM;
-	struct qr_pin *pin = &thread->pins[thread->pin_count];
 	pager_enter(thread);
-	int failed =
-	    qr_space_pin(qr_linux.space, pin, start, size_bytes, access);
+	int failed = pin_range(thread, start, size_bytes, access);
 	pager_leave(thread);
-	if (failed == 0)
-		thread->pin_count++;
 	return failed;
+}
+
+static void
+unpin_more(struct qr_thread *thread)
+{
+	while (thread->more_count != 0)
+		qr_space_pin_unregister(qr_linux.space,
+		    &thread->more_pins[--thread->more_count]);
+	qr_sys2(SYS_munmap, thread->more_pins, MORE_SIZE);
+	thread->more_pins = NULL;
+}
+
+/* The record may be another thread's that has ended. */
+static QR_NOINLINE void
+unpin_slow(struct qr_thread *thread)
+{
+	struct qr_thread *self = qr_thread_self();
+	pager_enter(self);
+	if (thread->more_pins != NULL)
+		unpin_more(thread);
+	atomic_fetch_sub_explicit(&pinned, thread->pinned,
+	    memory_order_relaxed); /* see pin_is_allowed */
+	thread->pinned = 0;
+	if (thread->pin_count > QR_THREAD_PINS)
+		thread->pin_count = QR_THREAD_PINS;
+	pager_leave(self);
 }
 
 void
 pager_unpin(struct qr_thread *thread)
 {
+	if (QR_UNLIKELY(thread->more_pins != NULL || thread->pinned != 0))
+		unpin_slow(thread);
 	while (thread->pin_count != 0)
 		qr_space_unpin(&thread->pins[--thread->pin_count]);
 }

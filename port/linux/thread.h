@@ -19,7 +19,8 @@
 #include "sys_config.h"
 
 #define QR_THREAD_SIZE ((size_t)QR_THREAD_SIZE_BYTES) /* with the record */
-#define QR_THREAD_PINS 16u /* ranges pinned at once without overflow */
+#define QR_THREAD_PINS 16u   /* ranges pinned at once without overflow */
+#define QR_THREAD_MORE 2048u /* and with it */
 
 /* What the kernel writes to at times of its own choosing. */
 enum qr_thread_keep {
@@ -51,8 +52,11 @@ struct qr_thread {
 	struct qr_thread *next;   /* (registry lock) all records */
 
 	/* The pager's: what this thread's current system call has pinned. */
-	uint32_t pin_count;                 /* (o) of pins[] */
+	uint32_t pin_count;                 /* (o) of pins[] and more_pins[] */
+	uint32_t more_count;                /* (o) registered of more_pins[] */
 	struct qr_pin pins[QR_THREAD_PINS]; /* (o) */
+	struct qr_pin *more_pins;           /* (o) NULL: none are needed */
+	size_t pinned;                      /* (o) bytes, by all of them */
 	struct qr_pin kept[QR_KEEPS];       /* (o) until the record goes */
 
 	/* mmu.c's copy of a page that is to be stored. */

@@ -135,15 +135,28 @@ struct gate_vector {
 	size_t size_bytes;
 };
 
+/* struct msghdr as the kernel has it. */
+struct gate_message {
+	uintptr_t name;
+	uint64_t name_size; /* the lower half */
+	uintptr_t vectors;
+	uint64_t vector_count;
+	uintptr_t control;
+	uint64_t control_size;
+	uint64_t flags; /* the lower half */
+};
+
 struct gate_transfer {
 	uintptr_t vectors; /* the program's array, 0: one buffer */
 	size_t vector_count;
-	size_t vector_next; /* first that is not transferred whole */
-	size_t offset;      /* in it, bytes transferred */
-	size_t total;       /* bytes transferred in all */
-	size_t piece;       /* bytes asked for in this piece */
-	bool stream_read;   /* a piece is enough */
+	uintptr_t message_at; /* the program's, 0: it is no message */
+	size_t vector_next;   /* first that is not transferred whole */
+	size_t offset;        /* in it, bytes transferred */
+	size_t total;         /* bytes transferred in all */
+	size_t piece;         /* bytes asked for in this piece */
+	bool once;            /* a piece is enough */
 	struct gate_vector piece_vector[GATE_PIECE_VECTORS];
+	struct gate_message message; /* of this piece */
 };
 
 struct gate_mask_argument {

@@ -106,69 +106,53 @@ int
 pin_vectors(struct qr_thread *thread, uintptr_t at, size_t count,
     unsigned access)
 {
-	if (!gate.config.pins || count > PLAN_VECTORS_MAX)
+	return gate.config.pins ? pin_vectors_always(thread, at, count, access)
+				: 0;
+}
+
+int
+pin_vectors_always(struct qr_thread *thread, uintptr_t at, size_t count,
+    unsigned access)
+{
+	if (count > PLAN_VECTORS_MAX)
 		return 0;
-	int error =
-	    pin(thread, at, count * sizeof(struct gate_vector), QR_ACCESS_READ);
+	int error = pin_always(thread, at, count * sizeof(struct gate_vector),
+	    QR_ACCESS_READ);
 	for (size_t i = 0; i < count && error == 0; i++) {
 		struct gate_vector vector;
 		if (user_read(&vector, at + i * sizeof(vector),
 			sizeof(vector)) != 0)
 			return 0;
-		error = pin(thread, vector.base, vector.size_bytes, access);
+		error =
+		    pin_always(thread, vector.base, vector.size_bytes, access);
 	}
 	return error;
 }
 
 /* --- messages --- */
 
-/* struct msghdr as the kernel has it. */
-struct plan_message {
-	uintptr_t name;
-	uint64_t name_size;
-	uintptr_t vectors;
-	uint64_t vector_count;
-	uintptr_t control;
-	uint64_t control_size;
-	uint64_t flags;
-};
-
-static int
-pin_message(struct qr_thread *thread, uintptr_t at, unsigned access)
+int
+pin_message(struct qr_thread *thread, const struct gate_message *message,
+    unsigned access)
 {
-	struct plan_message message;
-	if (user_read(&message, at, sizeof(message)) != 0)
-		return 0;
 	int error =
-	    pin(thread, message.name, (uint32_t)message.name_size, access);
-	if (error == 0 && message.control_size < OPTION_SIZE_MAX)
-		error =
-		    pin(thread, message.control, message.control_size, access);
+	    pin(thread, message->name, (uint32_t)message->name_size, access);
+	if (error == 0 && message->control_size < OPTION_SIZE_MAX)
+		error = pin(thread, message->control, message->control_size,
+		    access);
 	if (error == 0)
-		error = pin_vectors(thread, message.vectors,
-		    message.vector_count, access);
+		error = pin_vectors(thread, message->vectors,
+		    message->vector_count, access);
 	return error;
 }
 
-static unsigned
-message_access(long number)
+static int
+pin_message_at(struct qr_thread *thread, uintptr_t at, unsigned access)
 {
-	return number == SYS_sendmsg || number == SYS_sendmmsg
-		   ? QR_ACCESS_READ
-		   : QR_ACCESS_WRITE;
-}
-
-enum gate_verdict
-plan_message(struct qr_thread *thread, struct gate_context *context,
-    const struct gate_call *call)
-{
-	(void)context;
-	uintptr_t at = (uintptr_t)call->args[1];
-	if (!gate.config.pins)
-		return GATE_ISSUE;
-	pin(thread, at, sizeof(struct plan_message), QR_ACCESS_WRITE);
-	pin_message(thread, at, message_access(call->number));
-	return GATE_ISSUE;
+	struct gate_message message;
+	if (user_read(&message, at, sizeof(message)) != 0)
+		return 0;
+	return pin_message(thread, &message, access);
 }
 
 /* As many messages as can be pinned, at least one: both calls say how many
@@ -178,7 +162,9 @@ plan_messages(struct qr_thread *thread, struct gate_context *context,
     const struct gate_call *call)
 {
 	(void)context;
-	const size_t stride = sizeof(struct plan_message) + 8;
+	const size_t stride = sizeof(struct gate_message) + 8;
+	unsigned access =
+	    call->number == SYS_sendmmsg ? QR_ACCESS_READ : QR_ACCESS_WRITE;
 	uintptr_t at = (uintptr_t)call->args[1];
 	size_t count = (uint32_t)call->args[2];
 	size_t pinned = 0;
@@ -189,8 +175,8 @@ plan_messages(struct qr_thread *thread, struct gate_context *context,
 	pin(thread, at, count * stride, QR_ACCESS_WRITE);
 	if (call->number == SYS_recvmmsg)
 		pin(thread, (uintptr_t)call->args[4], 16, QR_ACCESS_WRITE);
-	while (pinned < count && pin_message(thread, at + pinned * stride,
-				     message_access(call->number)) == 0)
+	while (pinned < count &&
+	       pin_message_at(thread, at + pinned * stride, access) == 0)
 		pinned++;
 	if (pinned == count)
 		return GATE_ISSUE;

@@ -7,10 +7,6 @@
 
 #include "gate_impl.h"
 
-/* Vectors that a call may have and still be made whole: the pins less those
- * for its other arguments. */
-#define PLAN_VECTORS 10u
-
 /* What the kernel allows, vectors. */
 #define PLAN_VECTORS_MAX 1024u
 
@@ -34,8 +30,15 @@ int pin_text(struct qr_thread *thread, uintptr_t text, size_t size_max);
 /* The sets and the timeout of select and pselect6. */
 void pin_select(struct qr_thread *thread, const struct gate_call *call);
 
-/* What count vectors at `at` name, and they themselves. */
+/* What count vectors at `at` name, and they themselves; always: also where
+ * config.pins is off. */
 int pin_vectors(struct qr_thread *thread, uintptr_t at, size_t count,
+    unsigned access);
+int pin_vectors_always(struct qr_thread *thread, uintptr_t at, size_t count,
+    unsigned access);
+
+/* What a message names, but for itself. */
+int pin_message(struct qr_thread *thread, const struct gate_message *message,
     unsigned access);
 
 #define PLAN(name)                                                             \
@@ -59,7 +62,6 @@ PLAN(keep_robust);
 PLAN(keep_rseq);
 PLAN(keep_tid);
 PLAN(mapping);
-PLAN(message);
 PLAN(messages);
 PLAN(prctl);
 PLAN(process_vm);
@@ -73,6 +75,7 @@ PLAN(unsupported);
 PLAN(vmsplice);
 
 /* transfer.c */
+PLAN(message);
 PLAN(transfer);
 PLAN(transfer_vectors);
 

@@ -1,19 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * gate/transfer.c: reads and writes, whole or in pieces.
+ * gate/transfer.c: reads, writes and messages, whole or in pieces.
  *
  * What can be pinned at once is made as the program asked for it. What is
- * larger, or scattered over more places than there are pins, is made in
- * pieces, each pinned while it is transferred, so that the program sees one
- * call with the total it would have seen. Only the kinds of files for which
- * that holds are cut: a datagram is one. Of a pipe, a stream or a terminal
- * one piece is read, since the next could wait for what never comes.
+ * larger is made in pieces, each pinned while it is transferred, so that the
+ * program sees one call with the total it would have seen. Only the kinds of
+ * files for which that holds are cut: a datagram is one. Of a pipe, a stream
+ * or a terminal one piece is read, since the next could wait for what never
+ * comes, unless the program said that it will (MSG_WAITALL). A datagram is
+ * read into as much of a larger buffer as can be pinned, which is more than
+ * any datagram has.
+ *
+ * A message's control data go with its first piece.
+ *
+ * Where faults are served by a thread nothing need be pinned but for direct
+ * transfers: the device goes on with the frame though the page has left it.
  *
  * The state is gate->transfer: so far `total` bytes, all that lies before
  * (vector_next, offset). The last piece's result moves it on.
  */
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "plan.h"
 
@@ -31,7 +40,15 @@ is_write(long number)
 {
 	return number == SYS_write || number == SYS_pwrite64 ||
 	       number == SYS_sendto || number == SYS_writev ||
-	       number == SYS_pwritev || number == SYS_pwritev2;
+	       number == SYS_pwritev || number == SYS_pwritev2 ||
+	       number == SYS_sendmsg;
+}
+
+static bool
+is_of_sockets(long number)
+{
+	return number == SYS_recvfrom || number == SYS_sendto ||
+	       number == SYS_recvmsg || number == SYS_sendmsg;
 }
 
 /* Argument 3 is a place in the file. */
@@ -58,22 +75,71 @@ transfer_access(const struct gate_call *call)
 	return is_write(call->number) ? QR_ACCESS_READ : QR_ACCESS_WRITE;
 }
 
-/* Whether the file may be served in pieces; *regular: it has an end that is
- * known, so that reading on never waits. */
 static bool
-file_is_cuttable(int fd, bool *regular)
+is_pinned(const struct gate_call *call)
+{
+	if (gate.config.pins || is_of_sockets(call->number))
+		return gate.config.pins;
+	long flags = qr_sys2(SYS_fcntl, call->args[0], (long)F_GETFL);
+	return !qr_sys_failed(flags) && (flags & O_DIRECT) != 0;
+}
+
+/* How what a descriptor stands for may be served. */
+enum file_kind {
+	FILE_WHOLE,  /* in one call only */
+	FILE_STREAM, /* in pieces; reading on may wait */
+	FILE_ENDED,  /* in pieces; reading on never waits */
+};
+
+/* The devices of memory: zero, full, random and the like. */
+#define MEMORY_DEVICES 1u
+
+static enum file_kind
+file_kind(int fd)
 {
 	struct stat status;
-	if (qr_sys2(SYS_fstat, (long)fd, &status) != 0)
-		return false;
-	*regular = S_ISREG(status.st_mode) || S_ISBLK(status.st_mode);
-	if (!S_ISSOCK(status.st_mode))
-		return true;
 	int type = 0;
 	uint32_t size = sizeof(type);
-	return qr_sys5(SYS_getsockopt, (long)fd, (long)SOL_SOCKET,
-		   (long)SO_TYPE, &type, &size) == 0 &&
-	       type == SOCK_STREAM;
+	if (qr_sys2(SYS_fstat, (long)fd, &status) != 0)
+		return FILE_WHOLE;
+	if (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode))
+		return FILE_ENDED;
+	if (S_ISCHR(status.st_mode) && major(status.st_rdev) == MEMORY_DEVICES)
+		return FILE_ENDED;
+	if (!S_ISSOCK(status.st_mode))
+		return FILE_STREAM;
+	if (qr_sys5(SYS_getsockopt, (long)fd, (long)SOL_SOCKET, (long)SO_TYPE,
+		&type, &size) == 0 &&
+	    type == SOCK_STREAM)
+		return FILE_STREAM;
+	return FILE_WHOLE;
+}
+
+/* The program's flags of a call on sockets. */
+static long
+message_flags(const struct gate_call *call)
+{
+	switch (call->number) {
+	case SYS_recvfrom:
+	case SYS_sendto:
+		return call->args[3];
+	case SYS_recvmsg:
+	case SYS_sendmsg:
+		return call->args[2];
+	default:
+		return 0;
+	}
+}
+
+/* Whether the first piece is all that may be asked for. */
+static bool
+is_once(const struct gate_call *call, enum file_kind kind)
+{
+	long flags = message_flags(call);
+	if (is_write(call->number) || kind == FILE_ENDED)
+		return false;
+	return kind == FILE_WHOLE || (flags & MSG_WAITALL) == 0 ||
+	       (flags & (MSG_PEEK | MSG_DONTWAIT)) != 0;
 }
 
 /* --- pieces --- */
@@ -105,7 +171,7 @@ static size_t
 piece_pin(struct qr_thread *thread, uintptr_t start, size_t size_bytes,
     unsigned access)
 {
-	while (pin(thread, start, size_bytes, access) == -ENOMEM) {
+	while (pin_always(thread, start, size_bytes, access) == -ENOMEM) {
 		if (size_bytes <= PIECE_SIZE_MIN)
 			return 0;
 		/* Whole pages, as files opened with O_DIRECT want. */
@@ -153,13 +219,48 @@ piece_gather(struct qr_thread *thread)
 static enum gate_verdict transfer_finish(struct qr_thread *thread,
     struct gate_context *context, enum gate_end end);
 
+/* The address arguments of recvfrom and sendto. */
+static void
+address_pin(struct qr_thread *thread, const struct gate_call *call)
+{
+	if (call->number == SYS_sendto)
+		pin_counted(thread, call->args[4], call->args[5], 1,
+		    QR_ACCESS_READ);
+	if (call->number != SYS_recvfrom)
+		return;
+	pin(thread, (uintptr_t)call->args[4], 128, QR_ACCESS_WRITE);
+	pin(thread, (uintptr_t)call->args[5], 4, QR_ACCESS_WRITE);
+}
+
+/* The message of a piece, with the program's name and, at first, control
+ * data. */
+static void
+piece_message(struct qr_thread *thread, size_t count)
+{
+	struct gate_transfer *transfer = &thread->gate->transfer;
+	struct gate_message *message = &transfer->message;
+	if (user_read(message, transfer->message_at, sizeof(*message)) != 0)
+		*message = (struct gate_message){ 0 };
+	message->vectors = (uintptr_t)transfer->piece_vector;
+	message->vector_count = count;
+	if (transfer->total != 0) {
+		message->control = 0;
+		message->control_size = 0;
+	}
+	pin_message(thread, message, transfer_access(&thread->gate->call));
+}
+
 static enum gate_verdict
 piece_watch(struct qr_thread *thread)
 {
 	struct gate_transfer *transfer = &thread->gate->transfer;
 	struct gate_call issue = thread->gate->call;
+	address_pin(thread, &issue);
 	size_t count = piece_gather(thread);
-	if (transfer->vectors == 0) {
+	if (transfer->message_at != 0) {
+		piece_message(thread, count);
+		issue.args[1] = QR_SYS_ARG(&transfer->message);
+	} else if (transfer->vectors == 0) {
 		issue.args[1] = (long)transfer->piece_vector[0].base;
 		issue.args[2] = (long)transfer->piece_vector[0].size_bytes;
 	} else {
@@ -202,6 +303,29 @@ transfer_end(struct gate_context *context, const struct gate_transfer *transfer,
 	return GATE_DONE;
 }
 
+/* What recvmsg writes into the message itself. */
+static void
+message_return(const struct gate_transfer *transfer)
+{
+	const struct gate_message *message = &transfer->message;
+	uintptr_t to = transfer->message_at;
+	uint32_t name_size = (uint32_t)message->name_size;
+	uint32_t flags = (uint32_t)message->flags;
+	int failed = 0;
+	if (message->name != 0)
+		failed |=
+		    user_write(to + offsetof(struct gate_message, name_size),
+			&name_size, sizeof(name_size));
+	failed |= user_write(to + offsetof(struct gate_message, flags), &flags,
+	    sizeof(flags));
+	if (transfer->total == 0)
+		failed |=
+		    user_write(to + offsetof(struct gate_message, control_size),
+			&message->control_size, sizeof(message->control_size));
+	/* It was read from there; who unmaps it meanwhile gets nothing. */
+	(void)failed;
+}
+
 static enum gate_verdict
 transfer_finish(struct qr_thread *thread, struct gate_context *context,
     enum gate_end end)
@@ -215,41 +339,34 @@ transfer_finish(struct qr_thread *thread, struct gate_context *context,
 	}
 	if (qr_sys_failed(result))
 		return transfer_end(context, transfer, result);
+	if (thread->gate->call.number == SYS_recvmsg)
+		message_return(transfer);
 	bool all = transfer_advance(thread->gate, (size_t)result);
-	if (all || (size_t)result < transfer->piece || transfer->stream_read ||
+	if (all || (size_t)result < transfer->piece || transfer->once ||
 	    end == GATE_INTERRUPTED)
 		return transfer_end(context, transfer, 0);
 	return piece_watch(thread);
 }
 
+/* Begins to serve gate->call in pieces: the vectors, which may be a
+ * message's, or one buffer. */
 static enum gate_verdict
-transfer_cut(struct qr_thread *thread, uintptr_t vectors, size_t count)
+transfer_cut(struct qr_thread *thread, uintptr_t vectors, size_t count,
+    uintptr_t message_at)
 {
 	struct gate_call *call = &thread->gate->call;
-	bool regular = false;
-	if (!file_is_cuttable((int)call->args[0], &regular))
+	enum file_kind kind = file_kind((int)call->args[0]);
+	if (kind == FILE_WHOLE && is_write(call->number))
 		return GATE_ISSUE;
 	pager_unpin(thread);
 	thread->gate->transfer = (struct gate_transfer){ .vectors = vectors,
 		.vector_count = count,
-		.stream_read = !is_write(call->number) && !regular };
+		.message_at = message_at,
+		.once = is_once(call, kind) };
 	return piece_watch(thread);
 }
 
 /* --- the calls --- */
-
-/* The address arguments of recvfrom and sendto. */
-static void
-address_pin(struct qr_thread *thread, const struct gate_call *call)
-{
-	if (call->number == SYS_sendto)
-		pin_counted(thread, call->args[4], call->args[5], 1,
-		    QR_ACCESS_READ);
-	if (call->number != SYS_recvfrom)
-		return;
-	pin(thread, (uintptr_t)call->args[4], 128, QR_ACCESS_WRITE);
-	pin(thread, (uintptr_t)call->args[5], 4, QR_ACCESS_WRITE);
-}
 
 enum gate_verdict
 plan_transfer(struct qr_thread *thread, struct gate_context *context,
@@ -258,10 +375,10 @@ plan_transfer(struct qr_thread *thread, struct gate_context *context,
 	size_t size = (size_t)call->args[2];
 	if (size > SIZE_ABSURD)
 		return GATE_ISSUE;
-	if (gate.config.pins &&
-	    (size > pager_pin_limit() || pin(thread, (uintptr_t)call->args[1],
-					     size, transfer_access(call)) != 0))
-		return transfer_cut(thread, 0, 1);
+	if (is_pinned(call) && (size > pager_pin_limit() ||
+				   pin_always(thread, (uintptr_t)call->args[1],
+				       size, transfer_access(call)) != 0))
+		return transfer_cut(thread, 0, 1, 0);
 	address_pin(thread, call);
 	return census_marked((int)call->args[0])
 		   ? census_take(thread, context, call)
@@ -275,10 +392,28 @@ plan_transfer_vectors(struct qr_thread *thread, struct gate_context *context,
 	(void)context;
 	uintptr_t at = (uintptr_t)call->args[1];
 	size_t count = (size_t)call->args[2];
-	if (!gate.config.pins || count > PLAN_VECTORS_MAX)
+	if (count > PLAN_VECTORS_MAX || !is_pinned(call))
 		return GATE_ISSUE;
-	if (count > PLAN_VECTORS ||
-	    pin_vectors(thread, at, count, transfer_access(call)) != 0)
-		return transfer_cut(thread, at, count);
+	if (pin_vectors_always(thread, at, count, transfer_access(call)) != 0)
+		return transfer_cut(thread, at, count, 0);
+	return GATE_ISSUE;
+}
+
+enum gate_verdict
+plan_message(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
+	(void)context;
+	struct gate_message message;
+	uintptr_t at = (uintptr_t)call->args[1];
+	if (!gate.config.pins)
+		return GATE_ISSUE;
+	pin(thread, at, sizeof(message), QR_ACCESS_WRITE);
+	if (user_read(&message, at, sizeof(message)) != 0 ||
+	    message.vector_count > PLAN_VECTORS_MAX)
+		return GATE_ISSUE;
+	if (pin_message(thread, &message, transfer_access(call)) != 0)
+		return transfer_cut(thread, message.vectors,
+		    message.vector_count, at);
 	return GATE_ISSUE;
 }
