@@ -115,9 +115,10 @@
  */
 #include "swap_impl.h"
 
-/* The pool's share of memory from which on pages are made smaller at the
- * price of time. */
-#define DENSE_DIVISOR 4u
+/* Pages are made smaller at the price of time from this part of the pool on
+ * at which the oldest are written back. */
+#define DENSE_NUMERATOR   7u
+#define DENSE_DENOMINATOR 8u
 
 #define SWAP_SIGNATURE QR_SIGNATURE('s', 'w', 'a', 'p')
 
@@ -171,20 +172,23 @@ struct stored {
 
 /*
  * The length of the page compressed into the work area, 0: it does not fit.
- * While the pool is a small part of memory, what a page takes there hardly
- * matters, and how soon it is stored and back does. As the pool grows, each
- * frame that is saved is one more for mapped pages, unless those are limited
- * by themselves.
+ * Where mapped pages are limited by themselves, what a page takes in the pool
+ * hardly matters, and how soon it is stored and back does. Else each frame
+ * that the pool saves is one more for mapped pages. A pool that is nearly full
+ * is to take what it can: the next step is the device.
  */
 static size_t
 store_compress(struct qr_swap *swap, struct swap_work *work, const void *data)
 {
 	const struct qr_codec *codec = swap->codec;
 	size_t capacity = qr_swap_pool_length_max();
-	bool dense = !swap->keep_raw &&
-		     swap_counted(&swap->pool.frames) >=
-			 qr_frame_usable(swap->frames) / DENSE_DIVISOR;
-	if (dense && codec->compress_dense != NULL)
+	uint64_t full =
+	    swap->writeback_frames / DENSE_DENOMINATOR * DENSE_NUMERATOR;
+	if (swap->keep_raw && codec->compress_quick != NULL)
+		return codec->compress_quick(work->codec, data, work->page,
+		    capacity);
+	if (codec->compress_dense != NULL &&
+	    swap_counted(&swap->pool.frames) >= full)
 		return codec->compress_dense(work->codec, data, work->page,
 		    capacity);
 	return codec->compress(work->codec, data, work->page, capacity);

@@ -31,8 +31,11 @@ struct qr_codec {
 	 * a page. Returns the length, or 0 if it does not fit. */
 	size_t (*compress)(void *work, const void *data, void *out,
 	    size_t capacity);
-	/* The same for when room is short: smaller, and slower. NULL: there
-	 * is no other way. */
+	/* The same for where room costs nothing: quicker, and larger; and for
+	 * when it has run out: smaller, and slower. NULL: there is no other
+	 * way. */
+	size_t (*compress_quick)(void *work, const void *data, void *out,
+	    size_t capacity);
 	size_t (*compress_dense)(void *work, const void *data, void *out,
 	    size_t capacity);
 	/* Expands length bytes into a whole page. 0, or -QR_EIO: malformed;

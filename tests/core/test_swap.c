@@ -154,6 +154,72 @@ test_slots_come_and_go(void **state)
 	bed_stop(&bed);
 }
 
+/* --- which way of a codec's --- */
+
+static size_t ways[3]; /* times that quick, even, dense were asked */
+
+static size_t
+way_quick(void *work, const void *data, void *to, size_t capacity)
+{
+	ways[0]++;
+	return toy_compress(work, data, to, capacity);
+}
+
+static size_t
+way_even(void *work, const void *data, void *to, size_t capacity)
+{
+	ways[1]++;
+	return toy_compress(work, data, to, capacity);
+}
+
+static size_t
+way_dense(void *work, const void *data, void *to, size_t capacity)
+{
+	ways[2]++;
+	return toy_compress(work, data, to, capacity);
+}
+
+/* Stores until the pool has that many frames. */
+static void
+ways_fill(size_t frames)
+{
+	memset(ways, 0, sizeof(ways));
+	for (uint64_t i = 0; bed_stat(&bed).pool_frames < frames; i++) {
+		uint64_t slot;
+		toy_fill(bed.page, 2000, i);
+		assert_int_equal(0, qr_swap_store(bed.swap, bed.page, &slot));
+		out_add(slot, i);
+	}
+}
+
+/* Quick where the pool takes nothing away, dense where it is nearly full. */
+static void
+test_way_by_room(void **state)
+{
+	(void)state;
+	struct qr_codec codec = toy_codec;
+	codec.compress = way_even;
+	codec.compress_quick = way_quick;
+	codec.compress_dense = way_dense;
+	struct bed_config config = { .swap = { .codec = &codec,
+					 .pool_pages_writeback = 800 } };
+	bed_start(&bed, &config);
+	ways_fill(690);
+	assert_true(ways[0] == 0 && ways[1] > 0 && ways[2] == 0);
+	ways_fill(704);
+	ways_fill(780);
+	assert_true(ways[0] == 0 && ways[1] == 0 && ways[2] > 0);
+	out_drop_all();
+	bed_stop(&bed);
+
+	config.swap.keep_raw = true;
+	bed_start(&bed, &config);
+	ways_fill(780);
+	assert_true(ways[0] > 0 && ways[1] == 0 && ways[2] == 0);
+	out_drop_all();
+	bed_stop(&bed);
+}
+
 /* --- frames that run out --- */
 
 /* Each allocation of a short life fails once; all is as if the call had not
@@ -234,6 +300,7 @@ main(void)
 		cmocka_unit_test_prestate(test_model, &codec[1]),
 		cmocka_unit_test_prestate(test_model, &codec[2]),
 		cmocka_unit_test(test_same_filled),
+		cmocka_unit_test(test_way_by_room),
 		cmocka_unit_test(test_slots_come_and_go),
 		cmocka_unit_test(test_each_allocation_fails),
 		cmocka_unit_test(test_create_fails),
