@@ -40,9 +40,20 @@
  * [boot.3] The tail lies inside one page, and is reserved.
  *
  * Failure. A set that would need more than QR_BOOT_REGIONS_MAX ranges is
- * refused with nothing changed. Rejected: arrays that grow out of what they
- * describe, as memory maps of more than a hundred regions are not met, and a
- * refusal is plainer than the growth would be.
+ * refused with nothing changed.
+ *
+ * Cost. Each call walks the sets, at most 256 ranges, once or once for each
+ * usable range: a microsecond at worst. It does not depend on how much memory
+ * there is, and the 6 KiB are all that it takes.
+ *
+ * Rejected. Arrays that grow out of what they describe (memblock), as memory
+ * maps of more than a hundred regions are not met, and a refusal is plainer
+ * than the growth would be. A bitmap, a bit a page (bootmem): 128 MiB of it
+ * for 4 TiB, with holes or without, to be placed before anything can be
+ * placed, and a walk over all of it for each request that is refused.
+ *
+ * Reading: Gorman, Understanding the Linux Virtual Memory Manager, 2004,
+ * chapter 5, for bootmem.
  */
 #include "boot.h"
 

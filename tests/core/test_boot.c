@@ -377,6 +377,149 @@ test_against_model(void **state)
 		run_map(&random, map % 2 == 0 ? 0 : QR_PORT_ZEROED_RAM);
 }
 
+/* --- RAM maps by name --- */
+
+#define KIB ((uint64_t)1024)
+#define GIB ((uint64_t)1 << 30)
+
+struct map_case {
+	const char *name;
+	struct qr_ram_region regions[8]; /* up to the first of no size */
+	struct qr_boot_range usable[6];  /* up to the first that is empty */
+	int error;
+};
+
+#define RAM(start, size)                                                       \
+	{                                                                      \
+		start, size, QR_RAM_USABLE, 0                                  \
+	}
+#define RAM_OF(start, size, n)                                                 \
+	{                                                                      \
+		start, size, QR_RAM_USABLE, n                                  \
+	}
+#define HELD(start, size)                                                      \
+	{                                                                      \
+		start, size, QR_RAM_RESERVED, 0                                \
+	}
+
+static const struct map_case map_cases[] = {
+	{ "a PC's firmware",
+	    { RAM(0, 639 * KIB), HELD(639 * KIB, KIB),
+		HELD(960 * KIB, 64 * KIB), RAM(1024 * KIB, 3 * GIB),
+		HELD(3 * GIB + 1024 * KIB, 1023 * 1024 * KIB),
+		RAM(4 * GIB, GIB) },
+	    { { 0, 636 * KIB, 0 }, { 1024 * KIB, 3 * GIB + 1024 * KIB, 0 },
+		{ 4 * GIB, 5 * GIB, 0 } },
+	    0 },
+	{ "from top to bottom",
+	    { RAM(2 * GIB, GIB), RAM(GIB, KIB * 64), RAM(0, KIB * 64) },
+	    { { 0, 64 * KIB, 0 }, { GIB, GIB + 64 * KIB, 0 },
+		{ 2 * GIB, 3 * GIB, 0 } },
+	    0 },
+	{ "said twice, and overlapping",
+	    { RAM(0, 64 * KIB), RAM(0, 64 * KIB), RAM(32 * KIB, 64 * KIB) },
+	    { { 0, 96 * KIB, 0 } }, 0 },
+	{ "two halves of a page make one",
+	    { RAM(0, 6 * KIB), RAM(6 * KIB, 2 * KIB) }, { { 0, 8 * KIB, 0 } },
+	    0 },
+	{ "reserved wins, whatever the order",
+	    { HELD(16 * KIB, KIB), RAM(0, 64 * KIB), HELD(60 * KIB, GIB) },
+	    { { 0, 16 * KIB, 0 }, { 20 * KIB, 60 * KIB, 0 } }, 0 },
+	{ "a hole in a hole",
+	    { RAM(0, 64 * KIB), HELD(8 * KIB, 32 * KIB),
+		HELD(16 * KIB, 4 * KIB) },
+	    { { 0, 8 * KIB, 0 }, { 40 * KIB, 64 * KIB, 0 } }, 0 },
+	{ "the later node has what two claim",
+	    { RAM_OF(0, 64 * KIB, 0), RAM_OF(32 * KIB, 64 * KIB, 1) },
+	    { { 0, 32 * KIB, 0 }, { 32 * KIB, 96 * KIB, 1 } }, 0 },
+	{ "a node inside another",
+	    { RAM_OF(0, 96 * KIB, 2), RAM_OF(32 * KIB, 32 * KIB, 1) },
+	    { { 0, 32 * KIB, 2 }, { 32 * KIB, 64 * KIB, 1 },
+		{ 64 * KIB, 96 * KIB, 2 } },
+	    0 },
+	{ "less than a page", { RAM(KIB, 6 * KIB) }, { { 0 } }, -QR_ENOMEM },
+	{ "all reserved", { RAM(0, 64 * KIB), HELD(0, GIB) }, { { 0 } },
+	    -QR_ENOMEM },
+	{ "up to the last address", { RAM(UINT64_MAX - 10 * KIB, UINT64_MAX) },
+	    { { UINT64_MAX - 8 * KIB + 1, UINT64_MAX - 4 * KIB + 1, 0 } }, 0 },
+};
+
+static size_t
+case_regions(const struct map_case *map)
+{
+	size_t count = 0;
+	while (count < 8 && map->regions[count].size_bytes != 0)
+		count++;
+	return count;
+}
+
+static void
+test_maps_by_name(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(map_cases) / sizeof(map_cases[0]); i++) {
+		const struct map_case *map = &map_cases[i];
+		struct bench *bench = bench_create(map->regions,
+		    case_regions(map), QR_PORT_ZEROED_RAM);
+		struct qr_boot *boot = &bench->boot;
+		printf("map: %s\n", map->name);
+		assert_int_equal(qr_boot_init(boot, &bench->port), map->error);
+		size_t count = 0;
+		for (; map->usable[count].end != 0; count++) {
+			assert_int_equal(boot->usable.range[count].start,
+			    map->usable[count].start);
+			assert_int_equal(boot->usable.range[count].end,
+			    map->usable[count].end);
+			assert_int_equal(boot->usable.range[count].node,
+			    map->usable[count].node);
+		}
+		if (map->error == 0) {
+			assert_int_equal(boot->usable.count, count);
+			qr_check_boot(boot);
+		}
+		bench_destroy(bench);
+	}
+}
+
+/* Requests below a page share one, behind each other; what does not fit
+ * begins another page, and the larger rest is kept. */
+static void
+test_small_requests_are_packed(void **state)
+{
+	static const struct qr_ram_region regions[] = { RAM(0, BYTES) };
+	static const struct {
+		uint64_t size;
+		uint64_t align;
+		qr_paddr_t place;
+	} cases[] = {
+		{ 100, 1, 0 }, { 100, 8, 104 }, { 1, 1, 204 },
+		{ 3000, 256, 256 },
+		{ 2000, 1, 4096 }, /* 840 are left: a new page */
+		{ 2096, 1, 6096 }, /* and its rest is the larger one */
+		{ 4096, 1, 8192 }, /* a page is never packed */
+		{ 1, 1, 12288 }, { 5000, 1, 16384 },
+		{ 4095, 1, 12289 }, /* fills it to the last byte */
+		{ 4000, 64, 24576 }, { 95, 1, 28576 },
+		{ 2, 1, 28672 }, /* one byte was left */
+	};
+	(void)state;
+	struct bench *bench = bench_create(regions, 1, 0);
+	assert_int_equal(qr_boot_init(&bench->boot, &bench->port), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct qr_boot_request request = {
+			.size_bytes = cases[i].size,
+			.align = cases[i].align,
+		};
+		qr_paddr_t start = BYTES;
+		assert_int_equal(qr_boot_alloc(&bench->boot, &request, &start),
+		    0);
+		assert_int_equal(start, cases[i].place);
+		assert_reads_zero(bench, start, cases[i].size);
+		qr_check_boot(&bench->boot);
+	}
+	bench_destroy(bench);
+}
+
 /* --- edges --- */
 
 static void
@@ -521,6 +664,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_against_model),
+		cmocka_unit_test(test_maps_by_name),
+		cmocka_unit_test(test_small_requests_are_packed),
 		cmocka_unit_test(test_map_is_refused),
 		cmocka_unit_test(test_highest_addresses),
 		cmocka_unit_test(test_full_reserved_set),
