@@ -21,7 +21,7 @@ static bool
 inflate_block(struct qr_frames *frames, unsigned order)
 {
 	for (unsigned i = 0; i < frames->zone_count; i++) {
-		qr_pfn_t first;
+		uint64_t first;
 		struct qr_zone *zone = &frames->zone[i];
 		if (!qr_zone_take(frames, zone, 0, order, &first))
 			continue;
@@ -36,7 +36,7 @@ static bool
 deflate_block(struct qr_frames *frames, unsigned order)
 {
 	for (unsigned i = 0; i < frames->zone_count; i++) {
-		qr_pfn_t first;
+		uint64_t first;
 		struct qr_zone *zone = &frames->zone[i];
 		if (!qr_zone_recall(frames, zone, order, &first))
 			continue;

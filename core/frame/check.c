@@ -12,25 +12,25 @@ struct census {
 };
 
 static bool
-zone_has(const struct qr_zone *zone, qr_pfn_t pfn)
+zone_has(const struct qr_zone *zone, uint64_t index)
 {
-	return pfn >= zone->pfn_start && pfn < zone->pfn_end;
+	return index >= zone->first && index < zone->end;
 }
 
 /* Whether a zone knows the frame as free, or as given away. */
 static bool
-is_in_buddy(const struct qr_frames *frames, qr_pfn_t pfn)
+is_in_buddy(const struct qr_frames *frames, uint64_t index)
 {
 	for (unsigned i = 0; i < frames->zone_count; i++) {
 		const struct qr_zone *zone = &frames->zone[i];
-		uint64_t unit = pfn - zone->pfn_start;
-		if (!zone_has(zone, pfn))
+		uint64_t unit = index - zone->first;
+		if (!zone_has(zone, index))
 			continue;
 		bool is_free = qr_buddy_is_free(&zone->buddy, unit, NULL);
 		bool is_lent = qr_buddy_is_free(&zone->balloon, unit, NULL);
 		QR_ASSERT(!is_free || !is_lent,
 		    "[frame.1] frame 0x%llx is free and in the balloon",
-		    (unsigned long long)pfn);
+		    (unsigned long long)frames_pfn_at(frames, index));
 		if (is_free || is_lent)
 			return true;
 	}
@@ -54,20 +54,20 @@ check_list(const struct qr_frames *frames, const struct qr_zone *zone,
 	QR_ASSERT(atomic_load(&pcp->busy.word) == 0,
 	    "[frame.1] somebody is inside a list of %u frames", count);
 	for (uint32_t i = 0; i < count; i++) {
-		uint32_t pfn = list_frame(pcp, count, i);
-		QR_ASSERT(zone_has(zone, pfn),
-		    "[frame.1] frame 0x%x on a list of zone %u", pfn,
+		uint32_t index = list_frame(pcp, count, i);
+		QR_ASSERT(zone_has(zone, index),
+		    "[frame.1] index 0x%x on a list of zone %u", index,
 		    zone->index);
-		QR_ASSERT(frames_page(frames, pfn)->kind == QR_PAGE_FREE &&
-			      !is_in_buddy(frames, pfn),
-		    "[frame.1] frame 0x%x is on a list, and of kind %u or free",
-		    pfn, frames_page(frames, pfn)->kind);
-		QR_ASSERT(page_is_home(frames_page(frames, pfn)) ==
-			      (i >= count - pcp->home),
-		    "[frame.6] frame 0x%x is on the wrong stack", pfn);
+		const struct qr_page *page = &frames->pages[index];
+		QR_ASSERT(page->kind == QR_PAGE_FREE &&
+			      !is_in_buddy(frames, index),
+		    "[frame.1] index 0x%x is on a list, and of kind %u or free",
+		    index, page->kind);
+		QR_ASSERT(page_is_home(page) == (i >= count - pcp->home),
+		    "[frame.6] index 0x%x is on the wrong stack", index);
 		for (uint32_t j = 0; j < i; j++)
-			QR_ASSERT(list_frame(pcp, count, j) != pfn,
-			    "[frame.1] frame 0x%x is twice on a list", pfn);
+			QR_ASSERT(list_frame(pcp, count, j) != index,
+			    "[frame.1] index 0x%x is twice on a list", index);
 	}
 	census->lists += count;
 	for (unsigned kind = 0; kind < QR_PAGE_KINDS; kind++) {
@@ -94,29 +94,33 @@ check_zone(const struct qr_frames *frames, const struct qr_zone *zone,
 
 /* [frame.5] for one frame. */
 static void
-check_home(const struct qr_frames *frames, qr_pfn_t pfn, struct census *census)
+check_home(const struct qr_frames *frames, uint64_t index,
+    struct census *census)
 {
-	const struct qr_page *page = frames_page(frames, pfn);
+	const struct qr_page *page = &frames->pages[index];
 	if ((atomic_load(&page->flags) & QR_PAGE_HOME) == 0)
 		return;
-	QR_ASSERT(pfn < atomic_load(&frames->home_end),
-	    "[frame.5] frame 0x%llx has home bytes", (unsigned long long)pfn);
+	QR_ASSERT(index < atomic_load(&frames->home_end),
+	    "[frame.5] frame 0x%llx has home bytes",
+	    (unsigned long long)frames_pfn_at(frames, index));
 	census->home++;
 }
 
 /* [frame.1] and [frame.2] for the block in use that begins at the frame, if
  * there is one. Returns the frames looked at. */
 static uint64_t
-check_block(const struct qr_frames *frames, qr_pfn_t pfn, struct census *census)
+check_block(const struct qr_frames *frames, uint64_t index,
+    struct census *census)
 {
-	const struct qr_page *page = frames_page(frames, pfn);
+	const struct qr_page *page = &frames->pages[index];
 	if (page->kind == QR_PAGE_FREE)
 		return 1;
+	qr_pfn_t pfn = frames_pfn_at(frames, index);
 	uint64_t count = (uint64_t)1 << page->order;
 	QR_ASSERT(page->kind < QR_PAGE_KINDS && page->order < QR_FRAME_ORDERS &&
 		      page->zone < frames->zone_count &&
 		      (pfn & (count - 1)) == 0 &&
-		      zone_has(&frames->zone[page->zone], pfn + count - 1),
+		      zone_has(&frames->zone[page->zone], index + count - 1),
 	    "[frame.2] frame 0x%llx: kind %u, order %u, zone %u",
 	    (unsigned long long)pfn, page->kind, page->order, page->zone);
 	for (uint64_t i = 0; i < count; i++) {
@@ -124,7 +128,7 @@ check_block(const struct qr_frames *frames, qr_pfn_t pfn, struct census *census)
 		    "[frame.2] frame 0x%llx + %llu is of kind %u",
 		    (unsigned long long)pfn, (unsigned long long)i,
 		    page[i].kind);
-		QR_ASSERT(!is_in_buddy(frames, pfn + i),
+		QR_ASSERT(!is_in_buddy(frames, index + i),
 		    "[frame.1] frame 0x%llx + %llu is in use and free",
 		    (unsigned long long)pfn, (unsigned long long)i);
 	}
@@ -181,15 +185,16 @@ qr_check_frames(struct qr_frames *frames, enum qr_check_depth depth)
 		return;
 	QR_ASSERT(frames->zone_count >= 1 && frames->zone_count <= ZONES_MAX,
 	    "%u zones", frames->zone_count);
+	qr_check_sparse(frames);
 	if (depth == QR_CHECK_SELF)
 		return;
 
 	struct census census = { 0 };
 	for (unsigned i = 0; i < frames->zone_count; i++)
 		check_zone(frames, &frames->zone[i], &census);
-	for (uint64_t i = 0; i < frames->pfn_count;)
-		i += check_block(frames, frames->pfn_start + i, &census);
-	for (uint64_t i = 0; i < frames->pfn_count; i++)
-		check_home(frames, frames->pfn_start + i, &census);
+	for (uint64_t i = 0; i < frames->page_count;)
+		i += check_block(frames, i, &census);
+	for (uint64_t i = 0; i < frames->page_count; i++)
+		check_home(frames, i, &census);
 	check_sums(frames, &census);
 }

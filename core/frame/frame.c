@@ -55,6 +55,8 @@
  * [frame.5] Frames with QR_PAGE_HOME lie below frames->home_end, and are
  *          frames->home_pages.
  * [frame.6] Of a CPU's list those with QR_PAGE_HOME are on the high stack.
+ * [frame.7] Sections with a slot and slots in use match one to one, and the
+ *          descriptors fill the slots up to somewhere in the last one.
  *
  * 4. Lists of the CPUs
  *
@@ -105,7 +107,20 @@
  * have them go to the core's own uses first. Of a list, mapped pages get them
  * when they are most of it, and then all at once.
  *
- * 7. Locks
+ * 7. Descriptors
+ *
+ * Descriptors lie in one array. A descriptor's place in it is its frame's
+ * index, and that is what zones, buddies and lists count in. Where RAM has no
+ * large gaps an index is the frame's number less a constant. Where it has,
+ * the array holds the sections (32 MiB) that have memory, side by side, and
+ * two tables of four bytes a section lead from number to index and back
+ * (sparse.c). So 16 TiB of addresses with memory in a few places cost 4 MiB of
+ * tables, and buddies and descriptors for the memory that there is. Blocks
+ * never cross sections, since the largest block is no larger. Whoever stays
+ * inside this folder needs no translation: taking a frame off a list and
+ * putting it back is the same work with gaps and without.
+ *
+ * 8. Locks
  *
  * A zone's lock (rank QR_RANK_ZONE) guards its buddy, its balloon and
  * free_pages; no two zones' are held at once. A list's busy word guards the
@@ -114,21 +129,22 @@
  * ops->reclaim is called with nothing of this held; ops->low and the port's
  * frame_release may be called inside a list.
  *
- * 8. Failure
+ * 9. Failure
  *
  * Only allocation fails, and creation. Freeing, counting and changing kinds
  * need no memory. A frame freed twice, or that was never allocated, is found
  * by its kind; a pointer that is no descriptor by its place; a free that would
  * overlap a free block by the buddy.
  *
- * 9. Rejected
+ * 10. Rejected
  *
  * Kinds for "on a list" and "in the balloon": they cost a write of a cold
  * descriptor at each refill and tell nothing that the zone does not know.
  * Lists linked through descriptors instead of arrays: one cache miss more a
- * frame, for lists without a limit that nobody wants. Sparse descriptor
- * arrays for maps with large holes: one more load in each lookup; holes cost
- * 0.8 % of their size, on hosts nothing. A lock instead of the busy word: two
+ * frame, for lists without a limit that nobody wants. A descriptor array
+ * that is as long as the addresses, mapped page by page where there is memory:
+ * the lookup is always an addition, but it wants an MMU and tables before
+ * there is an allocator. A lock instead of the busy word: two
  * more atomic operations a pair, which is half of what a pair costs.
  *
  * Reading: Knowlton 1965 and Knuth 1973, 2.5, for the buddy system; Bonwick
@@ -216,21 +232,37 @@ page_end(const struct qr_frames *frames, struct qr_page *page)
 struct qr_page *
 qr_frame_page(const struct qr_frames *frames, qr_pfn_t pfn)
 {
-	QR_ASSERT(pfn - frames->pfn_start < frames->pfn_count,
+	uint64_t index = pfn - frames->pfn_start;
+	if (frames_sparse(frames)) {
+		QR_ASSERT(index >> SECTION_SHIFT < frames->section_count &&
+			      frames->slot[index >> SECTION_SHIFT] != SLOT_NONE,
+		    "frame 0x%llx is in no section from 0x%llx on",
+		    (unsigned long long)pfn,
+		    (unsigned long long)frames->pfn_start);
+		index = frames_index(frames, pfn);
+	}
+	QR_ASSERT(index < frames->page_count,
 	    "frame 0x%llx is not in 0x%llx + 0x%llx", (unsigned long long)pfn,
 	    (unsigned long long)frames->pfn_start,
-	    (unsigned long long)frames->pfn_count);
-	return frames_page(frames, pfn);
+	    (unsigned long long)frames->page_count);
+	return &frames->pages[index];
+}
+
+/* Index of what may be no descriptor: then it panics. */
+static inline uint64_t
+checked_index(const struct qr_frames *frames, const struct qr_page *page)
+{
+	uintptr_t offset = (uintptr_t)page - (uintptr_t)frames->pages;
+	uint64_t index = offset / sizeof(*page);
+	QR_ASSERT(index < frames->page_count && offset % sizeof(*page) == 0,
+	    "%p is no page descriptor", (const void *)page);
+	return index;
 }
 
 qr_pfn_t
 qr_frame_pfn(const struct qr_frames *frames, const struct qr_page *page)
 {
-	uintptr_t offset = (uintptr_t)page - (uintptr_t)frames->pages;
-	uint64_t index = offset / sizeof(*page);
-	QR_ASSERT(index < frames->pfn_count && offset % sizeof(*page) == 0,
-	    "%p is no page descriptor", (const void *)page);
-	return frames->pfn_start + index;
+	return frames_pfn_at(frames, checked_index(frames, page));
 }
 
 /* --- single frames, through the CPU's list --- */
@@ -262,7 +294,7 @@ pcp_pop(struct qr_frames *frames, struct qr_pcp *pcp, uint32_t count,
 	/* Relaxed, here and in pcp_push: others only read it as a hint. */
 	atomic_store_explicit(&pcp->count, count - 1, memory_order_relaxed);
 	pcp_count_kind(frames, pcp, kind, 1);
-	return frames_page(frames, pcp->frames[at]);
+	return &frames->pages[pcp->frames[at]];
 }
 
 /* Makes room on a full list. The caller is inside. */
@@ -288,7 +320,7 @@ pcp_make_room(struct qr_frames *frames, struct qr_zone *zone,
  * zone if it is full. The caller is inside. */
 static inline void
 pcp_push(struct qr_frames *frames, struct qr_zone *zone, struct qr_pcp *pcp,
-    qr_pfn_t pfn, enum qr_page_kind kind)
+    uint64_t index, enum qr_page_kind kind)
 {
 	uint32_t count =
 	    atomic_load_explicit(&pcp->count, memory_order_relaxed);
@@ -298,10 +330,10 @@ pcp_push(struct qr_frames *frames, struct qr_zone *zone, struct qr_pcp *pcp,
 		pcp_make_room(frames, zone, pcp, count - high);
 		count = atomic_load_explicit(&pcp->count, memory_order_relaxed);
 	}
-	if (page_is_home(frames_page(frames, pfn)))
-		pcp->frames[PCP_MAX - ++pcp->home] = (uint32_t)pfn;
+	if (page_is_home(&frames->pages[index]))
+		pcp->frames[PCP_MAX - ++pcp->home] = (uint32_t)index;
 	else
-		pcp->frames[count - pcp->home] = (uint32_t)pfn;
+		pcp->frames[count - pcp->home] = (uint32_t)index;
 	atomic_store_explicit(&pcp->count, count + 1, memory_order_relaxed);
 	pcp_count_kind(frames, pcp, kind, -1);
 }
@@ -352,9 +384,9 @@ zone_alloc_around(struct qr_frames *frames, struct qr_zone *zone,
     const struct need *need, size_t count, struct qr_page **out)
 {
 	size_t got = 0;
-	qr_pfn_t pfn;
-	while (got < count && qr_zone_take(frames, zone, need->gfp, 0, &pfn))
-		out[got++] = frames_page(frames, pfn);
+	uint64_t index;
+	while (got < count && qr_zone_take(frames, zone, need->gfp, 0, &index))
+		out[got++] = &frames->pages[index];
 	qr_count_kind(frames, need->kind, (int64_t)got);
 	qr_watermark_signal(frames);
 	return got;
@@ -388,12 +420,12 @@ zone_free_singles(struct qr_frames *frames, struct qr_zone *zone,
 	bool is_inside = qr_busy_try_enter(&pcp->busy);
 	for (size_t i = 0; i < count; i++) {
 		enum qr_page_kind kind = page_end(frames, pages[i]);
-		qr_pfn_t pfn = frames_pfn(frames, pages[i]);
+		uint64_t index = page_index(frames, pages[i]);
 		if (is_inside) {
-			pcp_push(frames, zone, pcp, pfn, kind);
+			pcp_push(frames, zone, pcp, index, kind);
 		} else {
 			qr_count_kind(frames, kind, -1);
-			qr_zone_put(frames, zone, pfn, 0);
+			qr_zone_put(frames, zone, index, 0);
 		}
 	}
 	if (is_inside)
@@ -459,14 +491,14 @@ static bool
 zone_alloc_block(struct qr_frames *frames, struct qr_zone *zone,
     const struct need *need, struct qr_page **page)
 {
-	qr_pfn_t pfn;
+	uint64_t index;
 	bool is_taken =
-	    qr_zone_take(frames, zone, need->gfp, need->order, &pfn);
+	    qr_zone_take(frames, zone, need->gfp, need->order, &index);
 	qr_watermark_signal(frames);
 	if (!is_taken)
 		return false;
 	qr_count_kind(frames, need->kind, (int64_t)1 << need->order);
-	*page = frames_page(frames, pfn);
+	*page = &frames->pages[index];
 	return true;
 }
 
@@ -553,7 +585,7 @@ page_finish(struct qr_frames *frames, struct qr_page *page, qr_gfp_t gfp)
 	    atomic_load_explicit(&page->flags, memory_order_relaxed);
 	bool may_be_home = flags != 0 || page->order != 0;
 	if ((gfp & QR_GFP_USER) != 0 && may_be_home)
-		qr_home_release(frames, frames_pfn(frames, page), page->order);
+		qr_home_release(frames, page_index(frames, page), page->order);
 	if ((gfp & QR_GFP_ZERO) != 0)
 		__builtin_memset(qr_frame_data(frames, page), 0,
 		    QR_PAGE_SIZE << page->order);
@@ -632,27 +664,27 @@ qr_frame_alloc_bulk(struct qr_frames *frames, qr_gfp_t gfp, size_t count,
 
 /* --- freeing and changing --- */
 
-/* Gives back a block that is the caller's, at pfn. */
+/* Gives back a block that is the caller's, at index. */
 static inline void
-free_block(struct qr_frames *frames, struct qr_page *page, qr_pfn_t pfn)
+free_block(struct qr_frames *frames, struct qr_page *page, uint64_t index)
 {
 	struct qr_zone *zone = &frames->zone[page->zone];
 	unsigned order = page->order;
 	enum qr_page_kind kind = page_end(frames, page);
 	struct qr_pcp *pcp = pcp_here(frames, zone);
 	if (QR_LIKELY(order == 0 && qr_busy_try_enter(&pcp->busy))) {
-		pcp_push(frames, zone, pcp, pfn, kind);
+		pcp_push(frames, zone, pcp, index, kind);
 		qr_busy_leave(&pcp->busy);
 		return;
 	}
 	qr_count_kind(frames, kind, -((int64_t)1 << order));
-	qr_zone_put(frames, zone, pfn, order);
+	qr_zone_put(frames, zone, index, order);
 }
 
 void
 qr_frame_free(struct qr_frames *frames, struct qr_page *page)
 {
-	free_block(frames, page, qr_frame_pfn(frames, page));
+	free_block(frames, page, checked_index(frames, page));
 }
 
 /* Pages from the first on that are single frames of one zone. */
@@ -662,7 +694,7 @@ count_alike(const struct qr_frames *frames, struct qr_page **pages,
 {
 	size_t alike = 0;
 	for (; alike < count; alike++) {
-		(void)qr_frame_pfn(frames, pages[alike]); /* or panic */
+		(void)checked_index(frames, pages[alike]); /* or panic */
 		if (pages[alike]->order != 0 ||
 		    pages[alike]->zone != pages[0]->zone)
 			break;

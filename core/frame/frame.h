@@ -156,8 +156,9 @@ struct qr_frames; /* frame_impl.h */
  * Makes the frame layer out of all that boot has left, with its own tables
  * taken from boot, which is sealed. config may be NULL. -QR_ENOMEM: no room
  * for the tables; -QR_E2BIG: frame numbers that 32 bits don't hold;
- * -QR_EINVAL: there is no direct map, or too many nodes. Boot is then as it
- * was.
+ * -QR_EINVAL: there is no direct map, too many nodes, or a gap in the memory
+ * of a port that says it has none. Boot is then as it was, but that frame
+ * QR_PFN_NIL is reserved where it exists.
  */
 QR_MUST_CHECK int qr_frame_create(const struct qr_port *port,
     struct qr_boot *boot, const struct qr_frame_config *config,

@@ -13,6 +13,7 @@
 #include "../base/bits.h"
 #include "../base/busy.h"
 #include "frame.h"
+#include "port_inline.h"
 
 /* What devices can reach a zone's frames; a wider class may use a narrower
  * one's frames, but for their reserve. */
@@ -24,6 +25,15 @@ enum zone_class {
 };
 
 #define ZONES_MAX (QR_NODES_MAX * (unsigned)ZONE_CLASSES)
+
+/* Frames whose descriptors exist together or not at all: 32 MiB, described
+ * by 256 KiB, which is the most that an island of memory can waste. */
+#define SECTION_SHIFT 13u
+#define SECTION_PAGES ((uint64_t)1 << SECTION_SHIFT)
+#define SECTION_MASK  (SECTION_PAGES - 1)
+#define SLOT_NONE     UINT32_MAX
+_Static_assert(QR_FRAME_ORDERS - 1 <= SECTION_SHIFT,
+    "a block lies in one section");
 
 /* Frames that a CPU's list of one zone can hold: half a MiB. */
 #define PCP_MAX 128u
@@ -43,9 +53,9 @@ struct qr_pcp {
 						  bytes */
 	_Atomic(int32_t) delta[QR_PAGE_KINDS]; /* (b,a) not yet in
 						   frames->kind_pages */
-	uint32_t frames[PCP_MAX]; /* (b) two stacks: from the low end those
-				     without home bytes, from the high end
-				     those with */
+	uint32_t frames[PCP_MAX]; /* (b) by index, two stacks: from the low
+				     end those without home bytes, from the
+				     high end those with */
 };
 
 /* The frames of one class and one node. */
@@ -56,8 +66,9 @@ struct qr_zone {
 	_Atomic(uint32_t) pcp_batch; /* (a) frames moved at once */
 
 	/* --- what it is --- */
-	qr_pfn_t pfn_start;    /* (c) a multiple of the largest block */
-	qr_pfn_t pfn_end;      /* (c) */
+	uint64_t first;        /* (c) index of its first frame, a multiple of
+				  the largest block */
+	uint64_t end;          /* (c) one past its last */
 	uint64_t pages;        /* (c) usable ones of these */
 	uint32_t node;         /* (c) */
 	enum zone_class class; /* (c) */
@@ -71,7 +82,7 @@ struct qr_zone {
 	/* (c) kept from allocations that could have used a wider class */
 	uint64_t reserve[ZONE_CLASSES];
 
-	/* --- frames; unit 0 is frame pfn_start --- */
+	/* --- frames; unit 0 has index first --- */
 	struct qr_lock lock;     /* rank QR_RANK_ZONE */
 	struct qr_buddy buddy;   /* (z) free */
 	struct qr_buddy balloon; /* (z) given away */
@@ -81,12 +92,18 @@ struct qr_frames {
 	uint32_t signature;
 	const struct qr_port *port; /* (c) */
 
-	/* --- descriptors --- */
-	struct qr_page *pages;      /* (c) [pfn_count] */
-	qr_pfn_t pfn_start;         /* (c) what pages[0] describes */
-	uint64_t pfn_count;         /* (c) */
+	/* --- descriptors; frame.c, part 7 --- */
+	struct qr_page *pages;      /* (c) [page_count], by index */
+	uint64_t page_count;        /* (c) */
+	qr_pfn_t pfn_start;         /* (c) where section 0 begins */
+	const uint32_t *slot;       /* (c) [section_count] of a section, or
+				       SLOT_NONE; NULL: index = pfn -
+				       pfn_start */
+	const uint32_t *section;    /* (c) [slot_count] in a slot */
+	uint32_t section_count;     /* (c) */
+	uint32_t slot_count;        /* (c) */
 	unsigned char *direct_map;  /* (c) */
-	_Atomic(uint64_t) home_end; /* (a) past the highest frame that ever
+	_Atomic(uint64_t) home_end; /* (a) past the highest index that ever
 				       had QR_PAGE_HOME */
 
 	/* --- zones, the widest class first, by node within a class --- */
@@ -113,26 +130,83 @@ struct qr_frames {
 
 #define FRAMES_SIGNATURE QR_SIGNATURE('F', 'r', 'a', 'm')
 
-/* The descriptor of a frame that is known to exist. */
-static inline struct qr_page *
-frames_page(const struct qr_frames *frames, qr_pfn_t pfn)
+/* Whether descriptors have gaps in their numbering at all. A port whose RAM
+ * never has can say so, and what follows is an addition. */
+static inline bool
+frames_sparse(const struct qr_frames *frames)
 {
-	return &frames->pages[pfn - frames->pfn_start];
+	return !QR_PORT_FLAT_RAM && QR_UNLIKELY(frames->slot != NULL);
+}
+
+/* Index of a frame that is known to exist. */
+static inline uint64_t
+frames_index(const struct qr_frames *frames, qr_pfn_t pfn)
+{
+	uint64_t at = pfn - frames->pfn_start;
+	if (frames_sparse(frames))
+		at = (uint64_t)frames->slot[at >> SECTION_SHIFT]
+			 << SECTION_SHIFT |
+		     (at & SECTION_MASK);
+	return at;
+}
+
+/* The frame that has the index. */
+static inline qr_pfn_t
+frames_pfn_at(const struct qr_frames *frames, uint64_t index)
+{
+	if (frames_sparse(frames))
+		index = (uint64_t)frames->section[index >> SECTION_SHIFT]
+			    << SECTION_SHIFT |
+			(index & SECTION_MASK);
+	return frames->pfn_start + index;
+}
+
+static inline uint64_t
+page_index(const struct qr_frames *frames, const struct qr_page *page)
+{
+	return (uint64_t)(page - frames->pages);
 }
 
 /* The frame of a descriptor that is known to be one. */
 static inline qr_pfn_t
 frames_pfn(const struct qr_frames *frames, const struct qr_page *page)
 {
-	return frames->pfn_start + (uint64_t)(page - frames->pages);
+	return frames_pfn_at(frames, page_index(frames, page));
 }
 
-/* --- zone.c: between lists and buddies --- */
+/* --- sparse.c: which sections have descriptors --- */
+
+struct sparse_plan {
+	qr_pfn_t pfn_start;     /* where section 0 begins */
+	uint64_t page_count;    /* descriptors */
+	uint32_t section_count; /* sections of the address range */
+	uint32_t slot_count;    /* of these with descriptors */
+	bool is_flat;           /* all have: no tables */
+};
+
+/* What boot's memory needs. -QR_E2BIG: frame numbers that 32 bits don't
+ * hold; -QR_EINVAL: gaps, and a port that says it has none. */
+QR_MUST_CHECK int qr_sparse_plan(const struct qr_boot *boot,
+    struct sparse_plan *plan);
+
+/* Index of a frame in usable memory, before there are tables. */
+uint64_t qr_sparse_plan_index(const struct qr_boot *boot,
+    const struct sparse_plan *plan, qr_pfn_t pfn);
+
+/* Bytes of the tables, and their making in zeroed memory of that size, 8-byte
+ * aligned. */
+size_t qr_sparse_bytes(const struct sparse_plan *plan);
+void qr_sparse_init(struct qr_frames *frames, const struct qr_boot *boot,
+    const struct sparse_plan *plan, void *tables);
+
+void qr_check_sparse(const struct qr_frames *frames);
+
+/* --- zone.c: between lists and buddies; frames are named by index --- */
 
 /* One block of a zone, if gfp lets it go as low as that. */
 QR_MUST_CHECK bool qr_zone_take(struct qr_frames *frames, struct qr_zone *zone,
-    qr_gfp_t gfp, unsigned order, qr_pfn_t *first);
-void qr_zone_put(struct qr_frames *frames, struct qr_zone *zone, qr_pfn_t first,
+    qr_gfp_t gfp, unsigned order, uint64_t *first);
+void qr_zone_put(struct qr_frames *frames, struct qr_zone *zone, uint64_t first,
     unsigned order);
 
 /* Puts frames on a list whose low stack is empty, as gfp allows, without home
@@ -148,9 +222,9 @@ void qr_zone_spill(struct qr_frames *frames, struct qr_zone *zone,
 /* Puts a block that was taken into the zone's balloon, and takes one out of
  * there; false: there is none. */
 void qr_zone_lend(struct qr_frames *frames, struct qr_zone *zone,
-    qr_pfn_t first, unsigned order);
+    uint64_t first, unsigned order);
 QR_MUST_CHECK bool qr_zone_recall(struct qr_frames *frames,
-    struct qr_zone *zone, unsigned order, qr_pfn_t *first);
+    struct qr_zone *zone, unsigned order, uint64_t *first);
 
 /* --- watermark.c --- */
 
@@ -199,11 +273,11 @@ pcp_count_kind(struct qr_frames *frames, struct qr_pcp *pcp,
 /* --- home.c --- */
 
 /* The block will not use its bytes in the direct map: gives them back to the
- * port if it ever did. */
-void qr_home_release(struct qr_frames *frames, qr_pfn_t first, unsigned order);
+ * port if it ever did. Frames are named by index. */
+void qr_home_release(struct qr_frames *frames, uint64_t first, unsigned order);
 
 /* The same for single frames. */
-void qr_home_release_all(struct qr_frames *frames, const uint32_t *pfns,
+void qr_home_release_all(struct qr_frames *frames, const uint32_t *indexes,
     size_t count);
 
 /* Whether a frame may have bytes there. */

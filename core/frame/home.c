@@ -6,7 +6,7 @@
 
 /* Raises the mark below which all frames with QR_PAGE_HOME lie. */
 static void
-home_raise(struct qr_frames *frames, qr_pfn_t end)
+home_raise(struct qr_frames *frames, uint64_t end)
 {
 	/* Relaxed: who reads the mark for a block has got the block through a
 	 * lock or a busy word from the one who raised it. */
@@ -33,7 +33,7 @@ home_mark(struct qr_frames *frames, struct qr_page *page)
 	atomic_fetch_add_explicit(&frames->home_pages, newly,
 	    memory_order_relaxed);
 	home_raise(frames,
-	    qr_frame_pfn(frames, page) + ((uint64_t)1 << page->order));
+	    page_index(frames, page) + ((uint64_t)1 << page->order));
 }
 
 void *
@@ -52,13 +52,13 @@ qr_frame_data(struct qr_frames *frames, struct qr_page *page)
 /* Takes the mark from a frame that is the caller's; whether it had it. Above
  * the highest mark no descriptor is read. */
 static bool
-home_unmark(struct qr_frames *frames, qr_pfn_t pfn)
+home_unmark(struct qr_frames *frames, uint64_t index)
 {
 	/* Relaxed, see home_raise; and the frame is no other's. */
-	if (pfn >=
+	if (index >=
 	    atomic_load_explicit(&frames->home_end, memory_order_relaxed))
 		return false;
-	struct qr_page *page = frames_page(frames, pfn);
+	struct qr_page *page = &frames->pages[index];
 	if (!page_is_home(page))
 		return false;
 	atomic_fetch_and_explicit(&page->flags, (uint8_t)~QR_PAGE_HOME,
@@ -78,14 +78,18 @@ home_give(struct qr_frames *frames, const struct qr_frame_run *runs,
 }
 
 void
-qr_home_release(struct qr_frames *frames, qr_pfn_t first, unsigned order)
+qr_home_release(struct qr_frames *frames, uint64_t first, unsigned order)
 {
-	const struct qr_frame_run run = { first, (uint64_t)1 << order };
 	uint64_t marked = 0;
-	for (uint64_t i = 0; i < run.pages; i++)
+	for (uint64_t i = 0; i < (uint64_t)1 << order; i++)
 		marked += home_unmark(frames, first + i);
-	if (marked != 0)
-		home_give(frames, &run, 1, marked);
+	if (marked == 0)
+		return;
+	const struct qr_frame_run run = {
+		.first = frames_pfn_at(frames, first),
+		.pages = (uint64_t)1 << order,
+	};
+	home_give(frames, &run, 1, marked);
 }
 
 /* Adds a frame to the last of the runs, or begins one more. */
@@ -104,16 +108,16 @@ home_run_add(struct qr_frame_run *runs, size_t *count, qr_pfn_t pfn)
 }
 
 void
-qr_home_release_all(struct qr_frames *frames, const uint32_t *pfns,
+qr_home_release_all(struct qr_frames *frames, const uint32_t *indexes,
     size_t count)
 {
 	struct qr_frame_run runs[QR_RANGES_MAX];
 	size_t used = 0;
 	uint64_t marked = 0;
 	for (size_t i = 0; i < count; i++) {
-		if (!home_unmark(frames, pfns[i]))
+		if (!home_unmark(frames, indexes[i]))
 			continue;
-		home_run_add(runs, &used, pfns[i]);
+		home_run_add(runs, &used, frames_pfn_at(frames, indexes[i]));
 		marked++;
 		if (used < QR_RANGES_MAX)
 			continue;

@@ -6,7 +6,7 @@
  * nothing to undo:
  *
  *	| qr_frames | zones | lists of zone 0, 1, … | per zone: free, balloon |
- *	| descriptors                                                         |
+ *	| slots of sections | descriptors                                     |
  */
 #include "frame_impl.h"
 
@@ -23,6 +23,8 @@
 struct plan_zone {
 	qr_pfn_t start; /* 0 pages: unused */
 	qr_pfn_t end;
+	uint64_t first; /* index of start, and one past the last frame's */
+	uint64_t past;
 	uint64_t pages;
 	uint32_t node;
 	enum zone_class class;
@@ -31,9 +33,8 @@ struct plan_zone {
 struct plan {
 	struct plan_zone zone[ZONES_MAX];
 	unsigned zone_count;
-	bool has_classes;   /* else all is ZONE_NORMAL */
-	qr_pfn_t pfn_start; /* of the descriptors */
-	uint64_t pfn_count;
+	bool has_classes; /* else all is ZONE_NORMAL */
+	struct sparse_plan sparse;
 	size_t bytes; /* of all tables */
 };
 
@@ -75,6 +76,12 @@ plan_one(const struct plan *plan, const struct qr_boot *boot,
 		zone.end = end;
 		zone.pages += end - start;
 	}
+	if (zone.pages != 0) {
+		zone.first =
+		    qr_sparse_plan_index(boot, &plan->sparse, zone.start);
+		zone.past =
+		    qr_sparse_plan_index(boot, &plan->sparse, zone.end - 1) + 1;
+	}
 	return zone;
 }
 
@@ -103,7 +110,7 @@ static size_t
 buddy_bytes(const struct plan_zone *zone)
 {
 	return part_bytes(
-	    qr_buddy_state_bytes(zone->end - zone->start, QR_FRAME_ORDERS));
+	    qr_buddy_state_bytes(zone->past - zone->first, QR_FRAME_ORDERS));
 }
 
 static int
@@ -115,14 +122,10 @@ plan_make(struct plan *plan, const struct qr_port *port,
 			return -QR_EINVAL;
 	*plan = (struct plan){
 		.has_classes = (port->flags & QR_PORT_DMA_ZONES) != 0,
-		.pfn_start =
-		    qr_round_down(boot->usable.range[0].start >> QR_PAGE_SHIFT,
-			BLOCK_MAX),
 	};
-	qr_pfn_t pfn_end = qr_boot_end(boot) >> QR_PAGE_SHIFT;
-	if (pfn_end > QR_PFN_NIL)
-		return -QR_E2BIG;
-	plan->pfn_count = pfn_end - plan->pfn_start;
+	int error = qr_sparse_plan(boot, &plan->sparse);
+	if (error != 0)
+		return error;
 	plan_zones(plan, boot);
 	plan->bytes = part_bytes(sizeof(struct qr_frames)) +
 		      part_bytes(plan->zone_count * sizeof(struct qr_zone)) +
@@ -130,7 +133,8 @@ plan_make(struct plan *plan, const struct qr_port *port,
 			  part_bytes(port->cpu_count * sizeof(struct qr_pcp));
 	for (unsigned i = 0; i < plan->zone_count; i++)
 		plan->bytes += 2 * buddy_bytes(&plan->zone[i]);
-	plan->bytes += plan->pfn_count * sizeof(struct qr_page);
+	plan->bytes += part_bytes(qr_sparse_bytes(&plan->sparse)) +
+		       plan->sparse.page_count * sizeof(struct qr_page);
 	return 0;
 }
 
@@ -169,8 +173,8 @@ tables_take(unsigned char **tables, size_t bytes)
 static void
 zone_init(struct qr_zone *zone, const struct plan_zone *plan, unsigned index)
 {
-	zone->pfn_start = plan->start;
-	zone->pfn_end = plan->end;
+	zone->first = plan->first;
+	zone->end = plan->past;
 	zone->pages = plan->pages;
 	zone->node = plan->node;
 	zone->class = plan->class;
@@ -208,13 +212,11 @@ zonelists_init(struct qr_frames *frames, const struct plan *plan)
 
 static struct qr_frames *
 tables_lay_out(const struct plan *plan, const struct qr_port *port,
-    unsigned char *tables)
+    const struct qr_boot *boot, unsigned char *tables)
 {
 	size_t pcp_bytes = port->cpu_count * sizeof(struct qr_pcp);
 	struct qr_frames *frames = tables_take(&tables, sizeof(*frames));
 	frames->port = port;
-	frames->pfn_start = plan->pfn_start;
-	frames->pfn_count = plan->pfn_count;
 	frames->zone_count = plan->zone_count;
 	frames->zone =
 	    tables_take(&tables, plan->zone_count * sizeof(*frames->zone));
@@ -225,7 +227,7 @@ tables_lay_out(const struct plan *plan, const struct qr_port *port,
 	}
 	for (unsigned i = 0; i < plan->zone_count; i++) {
 		struct qr_zone *zone = &frames->zone[i];
-		uint64_t units = zone->pfn_end - zone->pfn_start;
+		uint64_t units = zone->end - zone->first;
 		size_t bytes = buddy_bytes(&plan->zone[i]);
 		qr_buddy_init(&zone->buddy, units, QR_FRAME_ORDERS,
 		    tables_take(&tables, bytes));
@@ -233,26 +235,40 @@ tables_lay_out(const struct plan *plan, const struct qr_port *port,
 		    tables_take(&tables, bytes));
 		zone_init_reserve(frames, zone);
 	}
+	qr_sparse_init(frames, boot, &plan->sparse,
+	    tables_take(&tables, qr_sparse_bytes(&plan->sparse)));
 	frames->pages = (struct qr_page *)(void *)tables;
 	zonelists_init(frames, plan);
 	return frames;
 }
 
-/* A run of free frames of one node, from boot. */
+/* A run of free frames of one node, from boot. Its sections' slots lie side
+ * by side, as they do. */
 static void
-give(void *ctx, qr_pfn_t first, uint64_t count, uint32_t node)
+give(void *ctx, qr_pfn_t pfn, uint64_t count, uint32_t node)
 {
 	struct qr_frames *frames = ctx;
+	uint64_t first = frames_index(frames, pfn);
 	for (unsigned i = 0; i < frames->zone_count; i++) {
 		struct qr_zone *zone = &frames->zone[i];
-		qr_pfn_t start = qr_max(first, zone->pfn_start);
-		qr_pfn_t end = qr_min(first + count, zone->pfn_end);
+		uint64_t start = qr_max(first, zone->first);
+		uint64_t end = qr_min(first + count, zone->end);
 		if (zone->node != node || start >= end)
 			continue;
-		qr_buddy_free_range(&zone->buddy, start - zone->pfn_start,
+		qr_buddy_free_range(&zone->buddy, start - zone->first,
 		    end - start);
 		frames->boot_pages -= end - start;
 	}
+}
+
+/* Frame number QR_PFN_NIL ends lists, so the frame that has it is nobody's. */
+static int
+reserve_last(struct qr_boot *boot)
+{
+	qr_paddr_t last = (qr_paddr_t)QR_PFN_NIL << QR_PAGE_SHIFT;
+	if (qr_boot_end(boot) <= last)
+		return 0;
+	return qr_boot_reserve(boot, last, QR_PAGE_SIZE);
 }
 
 int
@@ -267,11 +283,13 @@ qr_frame_create(const struct qr_port *port, struct qr_boot *boot,
 		return -QR_EINVAL;
 	int error = plan_make(&plan, port, boot);
 	if (error == 0)
+		error = reserve_last(boot);
+	if (error == 0)
 		error = tables_alloc(&plan, boot, &tables);
 	if (error != 0)
 		return error;
 
-	struct qr_frames *made = tables_lay_out(&plan, port, tables);
+	struct qr_frames *made = tables_lay_out(&plan, port, boot, tables);
 	made->direct_map = boot->direct_map;
 	if (config != NULL)
 		made->min_free_pages = config->min_free_pages;

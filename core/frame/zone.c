@@ -18,7 +18,7 @@ zone_publish(const struct qr_frames *frames, struct qr_zone *zone)
 
 bool
 qr_zone_take(struct qr_frames *frames, struct qr_zone *zone, qr_gfp_t gfp,
-    unsigned order, qr_pfn_t *first)
+    unsigned order, uint64_t *first)
 {
 	uint64_t unit;
 	uint64_t left = qr_watermark_floor(zone, gfp) + ((uint64_t)1 << order);
@@ -26,7 +26,7 @@ qr_zone_take(struct qr_frames *frames, struct qr_zone *zone, qr_gfp_t gfp,
 	bool is_taken = zone->buddy.free_units >= left &&
 			qr_buddy_alloc(&zone->buddy, order, &unit) == 0;
 	if (is_taken) {
-		*first = zone->pfn_start + unit;
+		*first = zone->first + unit;
 		zone_publish(frames, zone);
 	}
 	qr_lock_release(frames->port, &zone->lock);
@@ -34,11 +34,11 @@ qr_zone_take(struct qr_frames *frames, struct qr_zone *zone, qr_gfp_t gfp,
 }
 
 void
-qr_zone_put(struct qr_frames *frames, struct qr_zone *zone, qr_pfn_t first,
+qr_zone_put(struct qr_frames *frames, struct qr_zone *zone, uint64_t first,
     unsigned order)
 {
 	qr_lock_acquire(frames->port, &zone->lock);
-	(void)qr_buddy_free(&zone->buddy, first - zone->pfn_start, order);
+	(void)qr_buddy_free(&zone->buddy, first - zone->first, order);
 	zone_publish(frames, zone);
 	qr_lock_release(frames->port, &zone->lock);
 }
@@ -68,11 +68,11 @@ refill_sort(struct qr_frames *frames, struct qr_pcp *pcp, uint32_t count)
 	uint64_t end =
 	    atomic_load_explicit(&frames->home_end, memory_order_relaxed);
 	for (uint32_t i = 0; i < count; i++) {
-		uint32_t pfn = pcp->frames[i];
-		if (pfn < end && page_is_home(frames_page(frames, pfn)))
-			pcp->frames[PCP_MAX - ++pcp->home] = pfn;
+		uint32_t index = pcp->frames[i];
+		if (index < end && page_is_home(&frames->pages[index]))
+			pcp->frames[PCP_MAX - ++pcp->home] = index;
 		else
-			pcp->frames[bare++] = pfn;
+			pcp->frames[bare++] = index;
 	}
 }
 _Static_assert(PCP_BATCH_MAX <= PCP_MAX / 2, "a refill can be sorted in place");
@@ -90,7 +90,7 @@ qr_zone_refill(struct qr_frames *frames, struct qr_zone *zone,
 		int error = qr_buddy_alloc(&zone->buddy, 0, &unit);
 		QR_ASSERT(error == 0, "%u of %llu free pages: error %d", count,
 		    (unsigned long long)zone->buddy.free_units, error);
-		pcp->frames[i] = (uint32_t)(zone->pfn_start + unit);
+		pcp->frames[i] = (uint32_t)(zone->first + unit);
 	}
 	if (count != 0)
 		zone_publish(frames, zone);
@@ -106,10 +106,10 @@ qr_zone_refill(struct qr_frames *frames, struct qr_zone *zone,
 
 static void
 spill_some(const struct qr_zone *zone, struct qr_buddy *buddy,
-    const uint32_t *pfns, uint32_t count)
+    const uint32_t *indexes, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++)
-		(void)qr_buddy_free(buddy, pfns[i] - zone->pfn_start, 0);
+		(void)qr_buddy_free(buddy, indexes[i] - zone->first, 0);
 }
 
 void
@@ -137,18 +137,18 @@ qr_zone_spill(struct qr_frames *frames, struct qr_zone *zone,
 }
 
 void
-qr_zone_lend(struct qr_frames *frames, struct qr_zone *zone, qr_pfn_t first,
+qr_zone_lend(struct qr_frames *frames, struct qr_zone *zone, uint64_t first,
     unsigned order)
 {
 	qr_lock_acquire(frames->port, &zone->lock);
-	(void)qr_buddy_free(&zone->balloon, first - zone->pfn_start, order);
+	(void)qr_buddy_free(&zone->balloon, first - zone->first, order);
 	qr_lock_release(frames->port, &zone->lock);
 	atomic_fetch_add(&frames->balloon_pages, (uint64_t)1 << order);
 }
 
 bool
 qr_zone_recall(struct qr_frames *frames, struct qr_zone *zone, unsigned order,
-    qr_pfn_t *first)
+    uint64_t *first)
 {
 	uint64_t unit;
 	qr_lock_acquire(frames->port, &zone->lock);
@@ -157,6 +157,6 @@ qr_zone_recall(struct qr_frames *frames, struct qr_zone *zone, unsigned order,
 	if (!is_taken)
 		return false;
 	atomic_fetch_sub(&frames->balloon_pages, (uint64_t)1 << order);
-	*first = zone->pfn_start + unit;
+	*first = zone->first + unit;
 	return true;
 }

@@ -9,6 +9,10 @@
 
 #include <qr/port.h>
 
+/* 1: RAM has no gaps that are worth leaving undescribed, so that a frame's
+ * descriptor is found by an addition. */
+#define QR_PORT_FLAT_RAM 0
+
 static inline unsigned
 qr_port_cpu(const struct qr_port *port)
 {

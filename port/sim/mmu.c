@@ -10,6 +10,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "sim_impl.h"
 
@@ -326,13 +327,26 @@ sim_try(struct sim *sim, struct sim_mm *mm, qr_vaddr_t address, unsigned access,
 
 /* --- frames and windows --- */
 
+/* A counter for each frame of an address range that may be huge and hold
+ * little: the host gives memory where counters are used. */
+static int
+translations_init(struct sim *sim)
+{
+	void *counters = mmap(NULL, sim->frames * sizeof(*sim->translations),
+	    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+	    -1, 0);
+	if (counters == MAP_FAILED)
+		return -QR_ENOMEM;
+	sim->translations = counters;
+	return 0;
+}
+
 int
 sim_mmu_init(struct sim *sim)
 {
 	unsigned count = sim->port.cpu_count;
-	sim->translations = calloc(sim->frames, sizeof(*sim->translations));
 	sim->cpus = calloc(count, sizeof(*sim->cpus));
-	if (sim->translations == NULL || sim->cpus == NULL)
+	if (sim->cpus == NULL || translations_init(sim) != 0)
 		return -QR_ENOMEM;
 	for (unsigned i = 0; i < count; i++) {
 		struct sim_cpu *cpu = &sim->cpus[i];
@@ -359,7 +373,9 @@ sim_mmu_fini(struct sim *sim)
 		free(sim->cpus[i].window);
 	}
 	free(sim->cpus);
-	free(sim->translations);
+	if (sim->translations != NULL)
+		munmap(sim->translations,
+		    sim->frames * sizeof(*sim->translations));
 }
 
 /* [sim.2] A frame is put to a new use only when no CPU translates to it. */

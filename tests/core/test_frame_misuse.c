@@ -124,7 +124,7 @@ test_wild_pointers_and_numbers(void **state)
 	bytes = (unsigned char *)misuse.page;
 	misuse.page = (struct qr_page *)(void *)(bytes + 8);
 	assert_panics(&misuse, do_free, "no page descriptor");
-	misuse.page = frames->pages + frames->pfn_count;
+	misuse.page = frames->pages + frames->page_count;
 	assert_panics(&misuse, do_free, "no page descriptor");
 	misuse.page = NULL;
 	assert_panics(&misuse, do_free, "no page descriptor");
@@ -224,8 +224,7 @@ break_zone(struct misuse *misuse)
 {
 	struct qr_zone *zone = &misuse->rig->frames->zone[0];
 	struct qr_page *page = take(misuse, 2);
-	uint64_t unit =
-	    qr_frame_pfn(misuse->rig->frames, page) - zone->pfn_start;
+	uint64_t unit = page_index(misuse->rig->frames, page) - zone->first;
 	atomic_fetch_add(&zone->free_pages, 1);
 	assert_panics(misuse, do_check, "[frame.4]");
 	atomic_fetch_sub(&zone->free_pages, 1);

@@ -11,6 +11,10 @@
 
 #include <port/linux/thread.h>
 
+/* 1: RAM has no gaps that are worth leaving undescribed, so that a frame's
+ * descriptor is found by an addition. */
+#define QR_PORT_FLAT_RAM 1
+
 static inline unsigned
 qr_port_cpu(const struct qr_port *port)
 {

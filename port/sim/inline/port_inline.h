@@ -20,6 +20,10 @@ extern _Thread_local struct sim_thread sim_thread;
 /* Gives this thread its id and returns it. */
 uint32_t sim_thread_enlist(void);
 
+/* 1: RAM has no gaps that are worth leaving undescribed, so that a frame's
+ * descriptor is found by an addition. */
+#define QR_PORT_FLAT_RAM 0
+
 static inline unsigned
 qr_port_cpu(const struct qr_port *port)
 {
