@@ -12,7 +12,12 @@ struct command {
 	const char *summary;  /* one sentence */
 	const char *examples; /* lines, each with its line end */
 	int (*main)(const struct options *options);
+	const char *details; /* of a manual page that is made from this:
+				paragraphs; NULL: it is written by hand */
 };
+
+/* Prints the manual page of a command as mdoc. False: it is not made here. */
+bool manual_print(const char *name);
 
 /* Ends with a NULL name. */
 extern const struct command commands[];
@@ -29,6 +34,7 @@ void command_help(const struct term *term, const struct command *command);
 /* Says that a command has an operand too many or too few. */
 int command_misused(const struct command *command, const char *what);
 
+int ps_main(const struct options *options);
 int run_main(const struct options *options);
 int doctor_main(const struct options *options);
 int demo_main(const struct options *options);

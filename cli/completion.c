@@ -17,6 +17,14 @@ takes_command(const struct command *command)
 	       command->main != help_main;
 }
 
+/* Whether the next argument may be the option's value. */
+static bool
+takes_argument(const struct option_info *info)
+{
+	return info->kind != OPTION_KIND_FLAG &&
+	       info->kind != OPTION_KIND_SECONDS;
+}
+
 /* The names of a choice with another separator. */
 static void
 print_names(const char *names, char separator)
@@ -51,6 +59,11 @@ bash_values(const struct option_info *info)
 	case OPTION_KIND_FILE:
 		printf("COMPREPLY=($(compgen -f -- \"$word\"))");
 		break;
+	case OPTION_KIND_COLUMNS:
+		printf("_quire_columns");
+		break;
+	case OPTION_KIND_TEXT:
+	case OPTION_KIND_SECONDS:
 	case OPTION_KIND_FLAG:
 	case OPTION_KIND_SIZE:
 	case OPTION_KIND_BUDGET:
@@ -68,7 +81,7 @@ bash_valued(void)
 	bool first = true;
 	for (int id = 0; id < OPTION_COUNT; id++) {
 		const struct option_info *info = &option_infos[id];
-		if (info->kind == OPTION_KIND_FLAG)
+		if (!takes_argument(info))
 			continue;
 		printf("%s--%s", first ? "" : "|", info->name);
 		if (info->letter != 0)
@@ -85,8 +98,7 @@ bash_options(const struct command *command)
 		const struct option_info *info = &option_infos[id];
 		if (!option_applies((enum option_id)id, command->name))
 			continue;
-		printf("--%s%s ", info->name,
-		    info->kind == OPTION_KIND_FLAG ? "" : "=");
+		printf("--%s%s ", info->name, takes_argument(info) ? "=" : "");
 		if (info->letter != 0)
 			printf("-%c ", info->letter);
 	}
@@ -98,13 +110,19 @@ bash_option_cases(void)
 {
 	for (int id = 0; id < OPTION_COUNT; id++) {
 		const struct option_info *info = &option_infos[id];
-		if (info->kind == OPTION_KIND_FLAG)
+		if (!takes_argument(info))
 			continue;
-		const char *owner =
+		const char *list =
 		    info->command[0] != '\0' ? info->command : "*";
-		printf("\t%s:--%s", owner, info->name);
-		if (info->letter != 0)
-			printf("|%s:-%c", owner, info->letter);
+		char owner[COMMAND_NAME_MAX];
+		printf("\t");
+		for (bool first = true; option_next_command(&list, owner);
+		     first = false) {
+			printf("%s%s:--%s", first ? "" : "|", owner,
+			    info->name);
+			if (info->letter != 0)
+				printf("|%s:-%c", owner, info->letter);
+		}
 		printf(") ");
 		bash_values(info);
 		printf("; return ;;\n");
@@ -115,6 +133,13 @@ static void
 print_bash(void)
 {
 	printf("# bash completion of quire; made by: quire completion bash\n"
+	       "# The columns of a view, the last of a list.\n"
+	       "_quire_columns()\n{\n"
+	       "\tlocal list=${word%%\"${word##*[,+-]}\"}\n"
+	       "\tCOMPREPLY=($(compgen -P \"$list\" -W \"$(quire "
+	       "\"$command\" -o help -H --raw 2>/dev/null | "
+	       "cut -d ' ' -f 1) help\" -- \"${word##*[,+-]}\"))\n"
+	       "}\n"
 	       "_quire()\n{\n"
 	       "\tlocal word=${COMP_WORDS[COMP_CWORD]}\n"
 	       "\tlocal before=${COMP_WORDS[COMP_CWORD-1]}\n"
@@ -186,6 +211,10 @@ zsh_value(const struct option_info *info)
 {
 	switch (info->kind) {
 	case OPTION_KIND_FLAG:
+	case OPTION_KIND_SECONDS:
+		return;
+	case OPTION_KIND_COLUMNS:
+		printf(":columns:_quire_columns");
 		return;
 	case OPTION_KIND_CHOICE:
 		printf(":word:(");
@@ -201,6 +230,7 @@ zsh_value(const struct option_info *info)
 	case OPTION_KIND_SIZE:
 	case OPTION_KIND_BUDGET:
 	case OPTION_KIND_NUMBER:
+	case OPTION_KIND_TEXT:
 		printf(":%s: ", info->operand);
 		return;
 	}
@@ -209,7 +239,7 @@ zsh_value(const struct option_info *info)
 static void
 zsh_option(const struct option_info *info)
 {
-	bool flag = info->kind == OPTION_KIND_FLAG;
+	bool flag = !takes_argument(info);
 	printf("\t\t\t");
 	if (info->letter != 0)
 		printf("'(-%c --%s)'{-%c%s,--%s%s}'[", info->letter, info->name,
@@ -246,6 +276,10 @@ print_zsh(void)
 {
 	printf("#compdef quire\n"
 	       "# zsh completion of quire; made by: quire completion zsh\n"
+	       "_quire_columns() {\n"
+	       "\t_values -s , column ${(f)\"$(quire $words[1] -o help -H "
+	       "--raw 2>/dev/null | cut -d ' ' -f 1)\"} help\n"
+	       "}\n"
 	       "_quire() {\n"
 	       "\tlocal -a commands=(\n");
 	for (const struct command *command = commands; command->name != NULL;
@@ -287,6 +321,10 @@ fish_value(const struct option_info *info)
 {
 	switch (info->kind) {
 	case OPTION_KIND_FLAG:
+	case OPTION_KIND_SECONDS:
+		return;
+	case OPTION_KIND_COLUMNS:
+		printf(" -x -a '(__quire_columns)'");
 		return;
 	case OPTION_KIND_CHOICE:
 		printf(" -x -a '");
@@ -302,6 +340,7 @@ fish_value(const struct option_info *info)
 	case OPTION_KIND_SIZE:
 	case OPTION_KIND_BUDGET:
 	case OPTION_KIND_NUMBER:
+	case OPTION_KIND_TEXT:
 		printf(" -x");
 		return;
 	}
@@ -311,8 +350,11 @@ static void
 fish_option(const struct option_info *info)
 {
 	printf("complete -c quire");
-	if (info->command[0] != '\0')
-		printf(" -n '__fish_seen_subcommand_from %s'", info->command);
+	if (info->command[0] != '\0') {
+		printf(" -n '__fish_seen_subcommand_from ");
+		print_names(info->command, ' ');
+		printf("'");
+	}
 	printf(" -l %s", info->name);
 	if (info->letter != 0)
 		printf(" -s %c", info->letter);
@@ -326,6 +368,12 @@ static void
 print_fish(void)
 {
 	printf("# fish completion of quire; made by: quire completion fish\n"
+	       "function __quire_columns\n"
+	       "\tset -l words (commandline -opc)\n"
+	       "\tquire $words[2] -o help -H --raw 2>/dev/null | "
+	       "cut -d ' ' -f 1\n"
+	       "\techo help\n"
+	       "end\n"
 	       "complete -c quire -f\n");
 	for (const struct command *command = commands; command->name != NULL;
 	     command++) {

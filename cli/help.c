@@ -2,7 +2,8 @@
 /*
  * help.c: `quire help`: the commands; with the name of one, its man page if
  * that can be shown, else its screen of help; with `options`, the option
- * table, one row a line with tabs between the columns.
+ * table, one row a line with tabs between the columns; with `manual` and a
+ * command, the source of its man page; with a word, what it means.
  */
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "command.h"
 #include "file.h"
 #include "nearest.h"
+#include "see/words.h"
 
 static void
 print_table(void)
@@ -18,11 +20,15 @@ print_table(void)
 	for (int id = 0; id < OPTION_COUNT; id++) {
 		const struct option_info *info = &option_infos[id];
 		char letter[] = { info->letter, '\0' };
-		printf("%s\t%s\t%s\t%s\t%s\t%s\n",
-		    info->command[0] != '\0' ? info->command : "-", info->name,
-		    info->letter != 0 ? letter : "-",
-		    info->operand[0] != '\0' ? info->operand : "-",
-		    info->preset[0] != '\0' ? info->preset : "-", info->help);
+		const char *list =
+		    info->command[0] != '\0' ? info->command : "-";
+		char owner[COMMAND_NAME_MAX];
+		while (option_next_command(&list, owner))
+			printf("%s\t%s\t%s\t%s\t%s\t%s\n", owner, info->name,
+			    info->letter != 0 ? letter : "-",
+			    info->operand[0] != '\0' ? info->operand : "-",
+			    info->preset[0] != '\0' ? info->preset : "-",
+			    info->help);
 	}
 }
 
@@ -69,6 +75,27 @@ try_manual(const struct term *term, const char *name)
 	}
 }
 
+/* Neither a command nor a word that means something. */
+static int
+unknown(const char *name)
+{
+	struct problem problem;
+	struct nearest nearest;
+
+	nearest_init(&nearest, name);
+	for (const struct command *command = commands; command->name != NULL;
+	     command++)
+		nearest_offer(&nearest, command->name);
+	words_offer(&nearest);
+	problem_what(&problem, EXIT_USAGE,
+	    "'%s' is an unknown command, column and word", name);
+	if (nearest.best != NULL)
+		problem_advise(&problem, "quire help %s", nearest.best);
+	else
+		problem_advise(&problem, "quire help");
+	return problem_report(&problem);
+}
+
 int
 help_main(const struct options *options)
 {
@@ -81,6 +108,9 @@ help_main(const struct options *options)
 		print_overview(&term);
 		return EXIT_OK;
 	}
+	if (strcmp(name, "manual") == 0 && options->operands[1] != NULL &&
+	    manual_print(options->operands[1]))
+		return EXIT_OK;
 	if (options->operands[1] != NULL)
 		return command_misused(command_find("help"),
 		    "it takes one operand");
@@ -90,7 +120,7 @@ help_main(const struct options *options)
 	}
 	command = command_find(name);
 	if (command == NULL)
-		return command_unknown(name, EXIT_USAGE);
+		return words_explain(&term, name) ? EXIT_OK : unknown(name);
 	try_manual(&term, name);
 	command_help(&term, command);
 	return EXIT_OK;

@@ -12,7 +12,8 @@
  *
  * 2. Parts
  *
- *     main.c ──> command table ──> run doctor demo last help version ...
+ *     main.c ──> commands.c ──> run doctor demo last help version ...
+ *                     │       └─> see/: ps free map top ...
  *                     │
  *     option_table.h ─┴─> option.c     parser, help screens
  *                         completion.c bash, zsh, fish
@@ -74,104 +75,6 @@
 #include <string.h>
 
 #include "command.h"
-#include "nearest.h"
-
-const struct command commands[] = {
-	{ "run", "[OPTION]... [--] COMMAND [ARGUMENT]...",
-	    "Run a program on Quire's malloc, with -m within a RAM budget.",
-	    "  quire run -m 256M -- python3 job.py\n"
-	    "  quire run -m 50% --swap /mnt/disk -- ./app --its-own=options\n"
-	    "  quire run -- redis-server          no budget, only the malloc\n",
-	    run_main },
-	{ "doctor", "[OPTION]... [-- COMMAND]",
-	    "Say what works on this machine, and whether a program can be run.",
-	    "  quire doctor\n"
-	    "  quire doctor -- ./app\n"
-	    "  quire doctor --json | jq '.rows[] | select(.status != "
-	    "\"ok\")'\n",
-	    doctor_main },
-	{ "demo", "[OPTION]...",
-	    "Run a real program plain and with half its memory, and draw both.",
-	    "  quire demo\n"
-	    "  quire demo --width=120\n"
-	    "  quire demo --color=never | tee demo.txt\n",
-	    demo_main },
-	{ "last", "[OPTION]...", "Show the summary of the latest run again.",
-	    "  quire last\n"
-	    "  quire last | head -3\n"
-	    "  XDG_STATE_HOME=/srv/state quire last\n",
-	    last_main },
-	{ "help", "[COMMAND|options]",
-	    "Show the commands, or the manual of one.",
-	    "  quire help\n"
-	    "  quire help run\n"
-	    "  quire help options                 the option table, with "
-	    "tabs\n",
-	    help_main },
-	{ "version", "[OPTION]...", "Say which Quire this is.",
-	    "  quire version\n"
-	    "  quire version --json\n"
-	    "  quire --version\n",
-	    version_main },
-	{ "completion", "bash|zsh|fish",
-	    "Print the completion of all this for a shell.",
-	    "  source <(quire completion bash)\n"
-	    "  quire completion zsh > ~/.zfunc/_quire\n"
-	    "  quire completion fish > ~/.config/fish/completions/quire.fish\n",
-	    completion_main },
-	{ NULL, NULL, NULL, NULL, NULL },
-};
-
-const struct command *
-command_find(const char *name)
-{
-	for (const struct command *command = commands; command->name != NULL;
-	     command++)
-		if (strcmp(command->name, name) == 0)
-			return command;
-	return NULL;
-}
-
-int
-command_unknown(const char *name, enum exit_code code)
-{
-	struct problem problem;
-	struct nearest nearest;
-
-	nearest_init(&nearest, name);
-	for (const struct command *command = commands; command->name != NULL;
-	     command++)
-		nearest_offer(&nearest, command->name);
-	problem_what(&problem, code, "unknown command '%s'", name);
-	if (nearest.best != NULL)
-		problem_advise(&problem, "quire %s", nearest.best);
-	else
-		problem_advise(&problem, "quire help");
-	return problem_report(&problem);
-}
-
-int
-command_misused(const struct command *command, const char *what)
-{
-	struct problem problem;
-
-	problem_what(&problem, EXIT_USAGE, "%s: %s", command->name, what);
-	problem_advise(&problem, "quire %s %s", command->name, command->usage);
-	return problem_report(&problem);
-}
-
-void
-command_help(const struct term *term, const struct command *command)
-{
-	fprintf(term->stream, "usage: %squire %s%s %s\n\n",
-	    term_style(term, STYLE_STRONG), command->name,
-	    term_style(term, STYLE_PLAIN), command->usage);
-	term_wrap(term, command->summary, 0, 0);
-	fputc('\n', term->stream);
-	options_print(term, command->name);
-	options_print(term, "");
-	fprintf(term->stream, "\nexamples:\n%s", command->examples);
-}
 
 static int
 dispatch(const struct command *command, char **arguments)

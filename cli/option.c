@@ -32,8 +32,43 @@ struct parse {
 bool
 option_applies(enum option_id id, const char *command)
 {
-	const char *owner = option_infos[id].command;
-	return owner[0] == '\0' || strcmp(owner, command) == 0;
+	const char *list = option_infos[id].command;
+	char owner[COMMAND_NAME_MAX];
+
+	if (list[0] == '\0')
+		return true;
+	while (option_next_command(&list, owner))
+		if (strcmp(owner, command) == 0)
+			return true;
+	return false;
+}
+
+bool
+option_next_command(const char **list, char *name)
+{
+	size_t length = strcspn(*list, "|");
+
+	if (length == 0)
+		return false;
+	snprintf(name, COMMAND_NAME_MAX, "%.*s", (int)length, *list);
+	*list += length;
+	*list += **list == '|';
+	return true;
+}
+
+/* Whether the operands are another command's words. */
+static bool
+stops_early(const char *command)
+{
+	static const char *const commands_with_commands[] = { "run", "doctor",
+		"time", "watch" };
+	size_t count =
+	    sizeof(commands_with_commands) / sizeof(commands_with_commands[0]);
+
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(command, commands_with_commands[i]) == 0)
+			return true;
+	return false;
 }
 
 static const char *
@@ -113,6 +148,20 @@ take_number(struct parse *parse, enum option_id id, const char *value)
 }
 
 static bool
+take_seconds(struct parse *parse, enum option_id id, const char *value)
+{
+	char *end;
+	double seconds = strtod(value, &end);
+
+	if (end == value || *end != '\0' || !(seconds >= 0.01) ||
+	    !(seconds <= 1e6))
+		return bad_value(parse, id, value,
+		    "seconds are wanted, 0.01 or more");
+	parse->options->number[id] = (uint64_t)(seconds * 1000.0 + 0.5);
+	return true;
+}
+
+static bool
 take_value(struct parse *parse, enum option_id id, const char *value)
 {
 	parse->options->text[id] = value;
@@ -126,8 +175,13 @@ take_value(struct parse *parse, enum option_id id, const char *value)
 		return take_choice(parse, id, value);
 	case OPTION_KIND_NUMBER:
 		return take_number(parse, id, value);
+	case OPTION_KIND_SECONDS:
+		return take_seconds(parse, id, value);
+	case OPTION_KIND_TEXT:
+		return true;
 	case OPTION_KIND_DIRECTORY:
 	case OPTION_KIND_FILE:
+	case OPTION_KIND_COLUMNS:
 		break;
 	}
 	return value[0] != '\0' || bad_value(parse, id, value, "it is empty");
@@ -144,6 +198,8 @@ take_option(struct parse *parse, enum option_id id, const char *attached)
 		return bad_value(parse, id, attached, "it takes no value");
 	if (info->kind == OPTION_KIND_FLAG)
 		return take_value(parse, id, "");
+	if (attached == NULL && info->kind == OPTION_KIND_SECONDS)
+		attached = info->preset;
 	if (attached != NULL)
 		return take_value(parse, id, attached);
 	if (*parse->next == NULL) {
@@ -236,12 +292,19 @@ options_parse(const char *command, char **arguments, enum exit_code usage_code,
 	struct parse parse = { command, usage_code, arguments, options,
 		problem };
 
+	char **operand = arguments; /* never ahead of parse.next */
+
 	*options = (struct options){ 0 };
 	while (*parse.next != NULL) {
 		char *argument = *parse.next;
 		bool good;
-		if (argument[0] != '-' || argument[1] == '\0')
-			break;
+		if (argument[0] != '-' || argument[1] == '\0') {
+			if (stops_early(command))
+				break;
+			*operand++ = argument;
+			parse.next++;
+			continue;
+		}
 		parse.next++;
 		if (strcmp(argument, "--") == 0)
 			break;
@@ -250,6 +313,9 @@ options_parse(const char *command, char **arguments, enum exit_code usage_code,
 		if (!good)
 			return false;
 	}
+	/* Those that were passed over, before those that are left. */
+	while (operand > arguments)
+		*--parse.next = *--operand;
 	options->operands = parse.next;
 	return true;
 }
@@ -262,11 +328,15 @@ option_print(const struct term *term, const struct option_info *info)
 	char left[96];
 	char text[512];
 	bool has_value = info->kind != OPTION_KIND_FLAG;
+	bool may_lack = info->kind == OPTION_KIND_SECONDS;
 	char letter[] = { '-', info->letter, ',', ' ', '\0' };
-	int length = snprintf(left, sizeof(left), "  %s--%s%s%s",
+	int length = snprintf(left, sizeof(left), "  %s--%s%s%s%s",
 	    info->letter != 0 ? letter : "    ", info->name,
-	    has_value ? "=" : "",
-	    info->kind == OPTION_KIND_CHOICE ? "WORD" : info->operand);
+	    may_lack    ? "[="
+	    : has_value ? "="
+			: "",
+	    info->kind == OPTION_KIND_CHOICE ? "WORD" : info->operand,
+	    may_lack ? "]" : "");
 
 	fprintf(term->stream, "%-*s", (int)HELP_COLUMN, left);
 	if (length >= (int)HELP_COLUMN)
@@ -282,7 +352,11 @@ option_print(const struct term *term, const struct option_info *info)
 void
 options_print(const struct term *term, const char *command)
 {
-	for (int id = 0; id < OPTION_COUNT; id++)
-		if (strcmp(option_infos[id].command, command) == 0)
+	for (int i = 0; i < OPTION_COUNT; i++) {
+		enum option_id id = (enum option_id)i;
+		bool common = option_infos[id].command[0] == '\0';
+		if (common == (command[0] == '\0') &&
+		    option_applies(id, command))
 			option_print(term, &option_infos[id]);
+	}
 }

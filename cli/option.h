@@ -22,10 +22,14 @@ enum option_kind {
 	OPTION_KIND_CHOICE,    /* a name out of operand */
 	OPTION_KIND_DIRECTORY, /* any text but "" */
 	OPTION_KIND_FILE,      /* any text but "" */
+	OPTION_KIND_TEXT,      /* any text */
+	OPTION_KIND_COLUMNS,   /* names of columns */
+	OPTION_KIND_SECONDS,   /* "2", "0.5", attached to the option or not
+				  there: then the preset */
 };
 
 struct option_info {
-	const char *command; /* "": every command */
+	const char *command; /* "a|b": of these; "": of every command */
 	const char *name;
 	char letter; /* 0: has none */
 	enum option_kind kind;
@@ -39,16 +43,23 @@ extern const struct option_info option_infos[OPTION_COUNT];
 /* What was typed. */
 struct options {
 	const char *text[OPTION_COUNT]; /* NULL: not given; "": a flag */
-	uint64_t number[OPTION_COUNT];  /* a size in bytes, a choice's index */
+	uint64_t number[OPTION_COUNT];  /* a size in bytes, a choice's index,
+					   milliseconds */
 	char **operands;                /* what is left, NULL at its end */
 };
 
 /* Whether a command has the option. */
 bool option_applies(enum option_id id, const char *command);
 
+/* Takes the next name off a list of commands, "a|b", into name. False: there
+ * is none. */
+#define COMMAND_NAME_MAX 32u
+bool option_next_command(const char **list, char *name);
+
 /*
- * Reads the arguments of a command up to the first that is no option, or past
- * "--". Values point into arguments. False: problem says what is wrong, with
+ * Reads the arguments of a command, up to "--". Options may stand behind
+ * operands, but for commands that have another command as their operand: they
+ * end at the first argument that is no option. The array is changed. Values point into arguments. False: problem says what is wrong, with
  * the given code.
  */
 QR_MUST_CHECK bool options_parse(const char *command, char **arguments,

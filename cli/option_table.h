@@ -7,13 +7,14 @@
  *   X(id, command, long name, short name or 0, kind, operand, default,
  *     sentence)
  *
- * An empty command means all of them. The operand of a choice lists its
- * names; "DIR|off" and the like are shown as they stand.
+ * An empty command means all of them, "a|b" these two. The operand of a choice
+ * lists its names; "DIR|off" and the like are shown as they stand.
  */
 #ifndef CLI_OPTION_TABLE_H
 #define CLI_OPTION_TABLE_H
 
 #include "port/linux/config.h"
+#include "see/view_options.h"
 
 #define POLICY_NAMES "auto|fifo|clock|lru|s3fifo|sieve"
 
@@ -53,6 +54,7 @@ X(DOCTOR_JSON, "doctor", "json", 0, FLAG, "", "",                             \
   "Print the findings as JSON.")                                              \
 X(VERSION_JSON, "version", "json", 0, FLAG, "", "",                           \
   "Print the version as JSON.")                                               \
+VIEW_OPTION_TABLE(X)                                                          \
 X(COLOR, "", "color", 0, CHOICE, "auto|always|never", "auto",                 \
   "Use colours never, always, or on a terminal that has them.")               \
 X(WIDTH, "", "width", 0, NUMBER, "COLUMNS", "",                               \

@@ -84,9 +84,10 @@ json_end_array(struct json *json)
  * that cannot begin one, a wrong continuation, an overlong form, a
  * surrogate, or more than U+10FFFF. A NUL ends text, and is no continuation.
  */
-static unsigned
-utf8_length(const unsigned char *text)
+unsigned
+json_utf8_length(const char *bytes)
 {
+	const unsigned char *text = (const unsigned char *)bytes;
 	static const unsigned least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	unsigned length, code;
 
@@ -147,7 +148,7 @@ put_string(struct json *json, const char *string)
 
 	put(json, "\"");
 	while (*text != '\0') {
-		unsigned length = utf8_length(text);
+		unsigned length = json_utf8_length((const char *)text);
 		if (length == 0) {
 			put(json, "\xef\xbf\xbd");
 			length = 1;
@@ -204,6 +205,29 @@ json_signed(struct json *json, int64_t number)
 	if (number < 0)
 		put(json, "-");
 	put_number(json, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
+}
+
+void
+json_fixed(struct json *json, int64_t number, unsigned digits)
+{
+	uint64_t size = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+	uint64_t one = 1;
+
+	separate(json);
+	if (number < 0)
+		put(json, "-");
+	for (unsigned i = 0; i < digits; i++)
+		one *= 10;
+	put_number(json, size / one);
+	if (digits == 0)
+		return;
+	put(json, ".");
+	char text[] = { '\0', '\0' };
+	for (uint64_t rest = size % one; one > 1; one /= 10) {
+		text[0] = (char)('0' + rest / (one / 10));
+		rest %= one / 10;
+		put(json, text);
+	}
 }
 
 void

@@ -5,8 +5,8 @@
  * libc, so that the preloaded library can use it while a process ends; the
  * command, which may include this, uses it too.
  *
- * In an object each value comes after json_key. Numbers are integers; sizes
- * are bytes, always.
+ * In an object each value comes after json_key. Sizes are integers
+ * in bytes, always.
  */
 #ifndef QR_LINUX_JSON_H
 #define QR_LINUX_JSON_H
@@ -36,7 +36,12 @@ void json_key(struct json *json, const char *key);
 void json_string(struct json *json, const char *string);
 void json_unsigned(struct json *json, uint64_t number);
 void json_signed(struct json *json, int64_t number);
+/* A decimal: number divided by 10 to the digits, 0 to 9. */
+void json_fixed(struct json *json, int64_t number, unsigned digits);
 void json_bool(struct json *json, bool value);
 void json_null(struct json *json);
+
+/* The length of the UTF-8 sequence at text, 1 to 4; 0: there is none. */
+unsigned json_utf8_length(const char *text);
 
 #endif

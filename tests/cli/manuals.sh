@@ -59,6 +59,12 @@ for name in $names; do
 		failed=1
 	}
 	compare "$name" "$page"
+	# Those that are made are as they are made.
+	if grep -q '^\.\\" Made by: ' "$page" &&
+		! "$quire" help manual "$name" | cmp -s - "$page"; then
+		echo "manuals: $page is old; run tools/manuals.sh $quire"
+		failed=1
+	fi
 done
 [ -n "$names" ] || failed=1
 exit $failed

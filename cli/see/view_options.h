@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * view_options.h: the options that all views have, as rows of the option
+ * table, and the options of some of them.
+ */
+#ifndef CLI_SEE_VIEW_OPTIONS_H
+#define CLI_SEE_VIEW_OPTIONS_H
+
+/* The commands that are views, as the owner of options. */
+#define VIEW_NAMES "ps"
+
+#define PS_GROUPS "process|user|map|comm|exe|cgroup|tree"
+
+/* clang-format off */
+#define VIEW_OPTION_TABLE(X)                                                  \
+X(COLUMNS, VIEW_NAMES, "columns", 'o', COLUMNS, "LIST|help", "",              \
+  "Show these columns; +NAME adds one to the usual, -NAME takes one away.")   \
+X(ALL_COLUMNS, VIEW_NAMES, "all-columns", 'O', FLAG, "", "",                  \
+  "Show all columns that the view has.")                                      \
+X(SORT, VIEW_NAMES, "sort", 's', COLUMNS, "LIST", "",                         \
+  "Sort by these columns, the largest number or the first name on top; "      \
+  "-NAME turns that round.")                                                  \
+X(LIMIT, VIEW_NAMES, "limit", 'n', NUMBER, "N", "",                           \
+  "Show the first N rows; with totals one row sums up the others.")           \
+X(FILTER, VIEW_NAMES, "filter", 'f', TEXT, "CONDITION", "",                   \
+  "Show the rows for which it holds: 'pss>100M and (user=www or comm~^py)'.") \
+X(TOTALS, VIEW_NAMES, "totals", 't', FLAG, "", "",                            \
+  "Add a row of totals.")                                                     \
+X(NO_HEADER, VIEW_NAMES, "no-header", 'H', FLAG, "", "",                      \
+  "Leave the line of column names out.")                                      \
+X(BYTES, VIEW_NAMES, "bytes", 'b', FLAG, "", "",                              \
+  "Show sizes as numbers of bytes.")                                          \
+X(PERCENT, VIEW_NAMES, "percent", 'p', FLAG, "", "",                          \
+  "Show sizes as percentages of RAM.")                                        \
+X(RAM, VIEW_NAMES, "ram", 0, SIZE, "SIZE", "",                                \
+  "Take this as the size of RAM for --percent.")                              \
+X(WATCH, VIEW_NAMES, "watch", 'w', SECONDS, "SECONDS", "1",                   \
+  "Show it again every so many seconds, until it is interrupted.")            \
+X(TIMES, VIEW_NAMES, "count", 'c', NUMBER, "N", "",                           \
+  "With --watch: show it N times.")                                           \
+X(SOURCE, VIEW_NAMES, "source", 'S', FILE, "FILE|DIR|-", "",                  \
+  "Read a capture, a directory with proc/ in it, or a capture from stdin.")   \
+X(JSON, VIEW_NAMES, "json", 0, FLAG, "", "",                                  \
+  "Print one JSON object; sizes are in bytes.")                               \
+X(JSONL, VIEW_NAMES, "jsonl", 0, FLAG, "", "",                                \
+  "Print a JSON object a line for each row.")                                 \
+X(CSV, VIEW_NAMES, "csv", 0, FLAG, "", "",                                    \
+  "Print comma-separated values, as RFC 4180 has them.")                      \
+X(RAW, VIEW_NAMES, "raw", 0, FLAG, "", "",                                    \
+  "Print a line for each row, fields parted by one blank, odd bytes "         \
+  "escaped.")                                                                 \
+X(SHELL, VIEW_NAMES, "shell", 0, FLAG, "", "",                                \
+  "Print a line of NAME='value' words for each row.")                         \
+X(STRICT, VIEW_NAMES, "strict", 0, FLAG, "", "",                              \
+  "Exit with 4 if something could not be read.")                              \
+X(FAIL_IF, VIEW_NAMES, "fail-if", 0, TEXT, "CONDITION", "",                   \
+  "Exit with 10 if the condition holds for a row or for the total.")          \
+X(VIEW_QUIET, VIEW_NAMES, "quiet", 'q', FLAG, "", "",                         \
+  "Leave out what is said below the table.")                                  \
+X(VIEW_VERBOSE, VIEW_NAMES, "verbose", 'v', FLAG, "", "",                     \
+  "Say how long reading took, on stderr.")                                    \
+X(BY, "ps", "by", 0, CHOICE, PS_GROUPS, "process",                            \
+  "Sum the processes up by this.")                                            \
+X(PROCESS, "ps", "process", 'P', TEXT, "REGEX", "",                           \
+  "Take the processes whose name or command line matches.")                   \
+X(MAPPING, "ps", "mapping", 'M', TEXT, "REGEX", "",                           \
+  "Count only the mappings whose name matches.")                              \
+X(USERS, "ps", "user", 'U', TEXT, "REGEX", "",                                \
+  "Take the processes of the users whose name matches.")                      \
+X(ALL, "ps", "all", 'a', FLAG, "", "",                                        \
+  "Take kernel threads and dead processes, too.")                             \
+X(NUMERIC, "ps", "numeric", 0, FLAG, "", "",                                  \
+  "Show users as numbers.")                                                   \
+X(NO_PSS, "ps", "no-pss", 0, FLAG, "", "",                                    \
+  "Spare the processes the walk through their pages that pss costs.")
+/* clang-format on */
+
+#endif

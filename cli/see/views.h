@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* views.h: the views, for those who go through all of them. */
+#ifndef CLI_SEE_VIEWS_H
+#define CLI_SEE_VIEWS_H
+
+#include "view.h"
+
+extern const struct view ps_view, ps_user_view, ps_comm_view, ps_exe_view,
+    ps_cgroup_view, ps_tree_view, ps_map_view;
+
+#endif

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/* process_columns.h: columns of processes and of their mappings. */
+#ifndef CLI_TABLE_PROCESS_COLUMNS_H
+#define CLI_TABLE_PROCESS_COLUMNS_H
+
+/* clang-format off */
+#define PROCESS_COLUMNS(X)                                                    \
+X(PID, "pid", COUNT, NONE, "PID",                                             \
+  "The number of the process.")                                               \
+X(PPID, "ppid", COUNT, NONE, "PID/status",                                    \
+  "The number of its parent.")                                                \
+X(UID, "uid", COUNT, NONE, "PID/status",                                      \
+  "The number of the user it belongs to.")                                    \
+X(USER, "user", TEXT, NONE, "PID/status",                                     \
+  "The user it belongs to.")                                                  \
+X(COMM, "comm", TEXT, NONE, "PID/status",                                     \
+  "The name of the process, 15 bytes at most.")                               \
+X(COMMAND, "command", TEXT, NONE, "PID/cmdline",                              \
+  "Its command line, or its name in brackets where it has none.")             \
+X(EXE, "exe", TEXT, NONE, "PID/exe",                                          \
+  "The file that it runs.")                                                   \
+X(CGROUP, "cgroup", TEXT, NONE, "PID/cgroup",                                 \
+  "Its control group, of the hierarchy that has the memory controller.")      \
+X(TREE, "tree", TEXT, NONE, "PID/status",                                     \
+  "The process right below process 1 that it descends from.")                 \
+X(STATE, "state", TEXT, NONE, "PID/status",                                   \
+  "R running, S asleep, D waiting for a device, T stopped, Z dead, I idle.")  \
+X(THREADS, "threads", COUNT, ADD, "PID/status",                               \
+  "How many threads it has.")                                                 \
+X(N, "n", COUNT, ADD, "",                                                     \
+  "How many there are in the group.")                                         \
+X(PIDS, "pids", COUNT, NONE, "PID/smaps",                                     \
+  "How many processes map it.")                                               \
+X(MAPS, "maps", COUNT, ADD, "PID/maps",                                       \
+  "How many mappings there are.")                                             \
+X(USS, "uss", BYTES, ADD, "PID/smaps_rollup",                                 \
+  "Unique set size: pages that it shares with nobody, which would be free "   \
+  "if it ended.")                                                             \
+X(PSS, "pss", BYTES, ADD, "PID/smaps_rollup",                                 \
+  "Proportional set size: its pages in RAM, each divided by how many map it; "\
+  "adds up over processes.")                                                  \
+X(RSS, "rss", BYTES, ADD, "PID/status",                                       \
+  "Resident set size: its pages in RAM, shared ones counted whole.")          \
+X(VSS, "vss", BYTES, ADD, "PID/status",                                       \
+  "Virtual set size: all addresses it has mapped, in RAM or not.")            \
+X(SWAP, "swap", BYTES, ADD, "PID/status",                                     \
+  "Its pages that are out in swap.")                                          \
+X(SWAPPSS, "swappss", BYTES, ADD, "PID/smaps_rollup",                         \
+  "Its share of pages in swap, each divided by how many map it.")             \
+X(EPSS, "epss", BYTES, ADD, "PID/smaps_rollup",                               \
+  "Effective PSS: pss and swappss, what it takes of RAM and swap together.")  \
+X(PSS_DIRTY, "pss_dirty", BYTES, ADD, "PID/smaps_rollup",                     \
+  "The part of pss that has been written to.")                                \
+X(PSS_ANON, "pss_anon", BYTES, ADD, "PID/smaps_rollup",                       \
+  "The part of pss that is anonymous: heap, stacks, private data.")           \
+X(PSS_FILE, "pss_file", BYTES, ADD, "PID/smaps_rollup",                       \
+  "The part of pss that is pages of files.")                                  \
+X(PSS_SHMEM, "pss_shmem", BYTES, ADD, "PID/smaps_rollup",                     \
+  "The part of pss that is shared memory and tmpfs.")                         \
+X(SHARED_CLEAN, "shared_clean", BYTES, ADD, "PID/smaps_rollup",               \
+  "Pages that others map too, unchanged since they were read.")               \
+X(SHARED_DIRTY, "shared_dirty", BYTES, ADD, "PID/smaps_rollup",               \
+  "Pages that others map too, changed.")                                      \
+X(PRIVATE_CLEAN, "private_clean", BYTES, ADD, "PID/smaps_rollup",             \
+  "Pages of its own, unchanged since they were read.")                        \
+X(PRIVATE_DIRTY, "private_dirty", BYTES, ADD, "PID/smaps_rollup",             \
+  "Pages of its own, changed.")                                               \
+X(REFERENCED, "referenced", BYTES, ADD, "PID/smaps_rollup",                   \
+  "Pages that were touched since their marks were last cleared.")             \
+X(ANONYMOUS, "anonymous", BYTES, ADD, "PID/smaps_rollup",                     \
+  "Pages that belong to no file, changed copies of file pages included.")     \
+X(KSM, "ksm", BYTES, ADD, "PID/smaps_rollup",                                 \
+  "Pages that were merged with equal ones.")                                  \
+X(LAZYFREE, "lazyfree", BYTES, ADD, "PID/smaps_rollup",                       \
+  "Pages given back by MADV_FREE, which the kernel takes when it needs them.")\
+X(ANON_HUGE, "anon_huge", BYTES, ADD, "PID/smaps_rollup",                     \
+  "Anonymous memory in transparent huge pages.")                              \
+X(SHMEM_PMD, "shmem_pmd", BYTES, ADD, "PID/smaps_rollup",                     \
+  "Shared memory mapped by huge pages.")                                      \
+X(FILE_PMD, "file_pmd", BYTES, ADD, "PID/smaps_rollup",                       \
+  "Files mapped by huge pages.")                                              \
+X(SHARED_HUGETLB, "shared_hugetlb", BYTES, ADD, "PID/smaps_rollup",           \
+  "Pages of hugetlbfs that others map too; not part of rss.")                 \
+X(PRIVATE_HUGETLB, "private_hugetlb", BYTES, ADD, "PID/smaps_rollup",         \
+  "Pages of hugetlbfs of its own; not part of rss.")                          \
+X(LOCKED, "locked", BYTES, ADD, "PID/smaps_rollup",                           \
+  "Pages that mlock keeps in RAM, each divided by how many map it.")          \
+X(RSS_ANON, "rss_anon", BYTES, ADD, "PID/status",                             \
+  "The part of rss that is anonymous.")                                       \
+X(RSS_FILE, "rss_file", BYTES, ADD, "PID/status",                             \
+  "The part of rss that is pages of files.")                                  \
+X(RSS_SHMEM, "rss_shmem", BYTES, ADD, "PID/status",                           \
+  "The part of rss that is shared memory and tmpfs.")                         \
+X(RSS_PEAK, "rss_peak", BYTES, NONE, "PID/status",                            \
+  "The largest rss it ever had.")                                             \
+X(VSS_PEAK, "vss_peak", BYTES, NONE, "PID/status",                            \
+  "The largest vss it ever had.")                                             \
+X(DATA, "data", BYTES, ADD, "PID/status",                                     \
+  "Addresses of private writable memory but for the stack.")                  \
+X(STACK, "stack", BYTES, ADD, "PID/status",                                   \
+  "Addresses of the main thread's stack.")                                    \
+X(TEXT, "text", BYTES, ADD, "PID/status",                                     \
+  "Addresses of the program's own code.")                                     \
+X(LIB, "lib", BYTES, ADD, "PID/status",                                       \
+  "Addresses of the code of libraries.")                                      \
+X(PTE, "pte", BYTES, ADD, "PID/status",                                       \
+  "RAM of its page tables.")                                                  \
+X(PINNED, "pinned", BYTES, ADD, "PID/status",                                 \
+  "Memory that devices have pinned.")                                         \
+X(HUGETLB, "hugetlb", BYTES, ADD, "PID/status",                               \
+  "Pages of hugetlbfs, which rss leaves out.")                                \
+X(MINFLT, "minflt", COUNT, ADD, "PID/stat",                                   \
+  "Page faults so far that needed no device.")                                \
+X(MAJFLT, "majflt", COUNT, ADD, "PID/stat",                                   \
+  "Page faults so far that waited for a device.")                             \
+X(CMINFLT, "cminflt", COUNT, ADD, "PID/stat",                                 \
+  "Minor faults of its children that have ended and been waited for.")        \
+X(CMAJFLT, "cmajflt", COUNT, ADD, "PID/stat",                                 \
+  "Major faults of its children that have ended and been waited for.")        \
+X(OOM_SCORE, "oom_score", COUNT, NONE, "PID/oom_score",                       \
+  "How likely the kernel is to kill it where memory is out; 1000 and more "   \
+  "is likely.")                                                               \
+X(OOM_ADJ, "oom_adj", COUNT, NONE, "PID/oom_score_adj",                       \
+  "What was added to its oom_score, -1000 (never) to 1000.")
+
+#define MAPPING_COLUMNS(X)                                                    \
+X(MAP, "map", TEXT, NONE, "PID/smaps",                                        \
+  "What is mapped: a file, or the kernel's name for the mapping.")            \
+X(AVGPSS, "avgpss", BYTES, NONE, "PID/smaps",                                 \
+  "pss of the mapping for each process that has it.")                         \
+X(AVGUSS, "avguss", BYTES, NONE, "PID/smaps",                                 \
+  "uss of the mapping for each process that has it.")                         \
+X(AVGRSS, "avgrss", BYTES, NONE, "PID/smaps",                                 \
+  "rss of the mapping for each process that has it.")                         \
+X(KIND, "kind", TEXT, NONE, "PID/smaps",                                      \
+  "heap, stack, code, data, file, anonymous, shared, reserved or kernel.")    \
+X(START, "address", ADDRESS, NONE, "PID/smaps",                               \
+  "Where the mapping begins.")                                                \
+X(END, "end", ADDRESS, NONE, "PID/smaps",                                     \
+  "Where the mapping ends.")                                                  \
+X(PERMS, "perm", TEXT, NONE, "PID/smaps",                                     \
+  "r read, w write, x execute, and p private or s shared.")                   \
+X(OFFSET, "offset", ADDRESS, NONE, "PID/smaps",                               \
+  "Where in the file the mapping begins.")                                    \
+X(DEVICE, "device", TEXT, NONE, "PID/smaps",                                  \
+  "The device that the file is on.")                                          \
+X(INODE, "inode", COUNT, NONE, "PID/smaps",                                   \
+  "The number of the file on its device.")                                    \
+X(DIRTY, "dirty", BYTES, ADD, "PID/smaps",                                    \
+  "Pages that were changed, shared and private.")                             \
+X(THP_ELIGIBLE, "thpeligible", COUNT, NONE, "PID/smaps",                      \
+  "1 if the mapping may get transparent huge pages.")                         \
+X(PROTECTION_KEY, "protectionkey", COUNT, NONE, "PID/smaps",                  \
+  "The memory protection key of the mapping.")                                \
+X(KERNEL_PAGE, "kernelpagesize", BYTES, NONE, "PID/smaps",                    \
+  "The page size that the kernel uses for it.")                               \
+X(MMU_PAGE, "mmupagesize", BYTES, NONE, "PID/smaps",                          \
+  "The page size that the processor uses for it.")                            \
+X(VMFLAGS, "vmflags", TEXT, NONE, "PID/smaps",                                \
+  "The kernel's flags of the mapping, two letters each.")                     \
+X(BAR, "bar", TEXT, NONE, "",                                                 \
+  "A bar: full for what is in RAM, shaded for what is in swap.")
+/* clang-format on */
+
+#endif
