@@ -13,9 +13,13 @@
 /* Bytes of blocks that a list may hold: always, and at most; and all of a
  * thread's lists above their least. */
 #define CAP_BYTES_MIN    1024u
-#define CAP_BYTES_MAX    16384u
-#define CAP_BLOCKS_MAX   8u /* if these are more bytes */
-#define CAP_BYTES_THREAD ((size_t)256 * 1024)
+#define CAP_BYTES_MAX    65536u
+#define CAP_BLOCKS_MAX   16u /* if these are more bytes */
+#define CAP_BYTES_THREAD ((size_t)512 * 1024)
+
+/* Bytes of frees between two looks at the length of a list that was found
+ * short: a look costs some 20 instructions, and 3 a block that it finds. */
+#define LOOK_BYTES 16384u
 
 /* Most blocks of others' that one refill looks at, so that no single malloc
  * takes long. */
@@ -30,10 +34,15 @@ cap_of(size_t bytes, unsigned size_class)
 	return (int32_t)qr_max(bytes / qr_size_of_class(size_class), 1);
 }
 
+/* How many blocks the list has. Bounded by cap + 1: a block more is never
+ * added without a look. */
 static int32_t
 list_length(const struct qr_heap_list *list)
 {
-	return list->cap - list->room;
+	int32_t length = 0;
+	for (void *block = list->head; block != NULL; block = *(void **)block)
+		length++;
+	return length;
 }
 
 static void
@@ -96,7 +105,7 @@ cap_grow(struct qr_heap_thread *thread, unsigned size_class)
 
 /* --- giving away --- */
 
-void
+bool
 qr_heap_put_own(struct qr_heap_thread *thread, struct qr_span *span,
     void *block)
 {
@@ -113,29 +122,58 @@ qr_heap_put_own(struct qr_heap_thread *thread, struct qr_span *span,
 	}
 	/* One empty span a class stays, so that a program that swings about
 	 * the end of a span does not make and destroy it each time. */
-	if (qr_span_is_empty(span) && (span->next != 0 || span->prev != 0)) {
-		qr_span_list_remove(heap, lists, span);
-		qr_span_destroy(heap, span);
-	}
+	if (!qr_span_is_empty(span) || (span->next == 0 && span->prev == 0))
+		return false;
+	qr_span_list_remove(heap, lists, span);
+	qr_span_destroy(heap, span);
+	return true;
 }
 
+/* The span of a block if it is this thread's; else sends the block off and
+ * returns NULL. */
 static struct qr_span *
-block_span(struct qr_heap *heap, const void *block)
+span_or_send(struct qr_heap_thread *thread, void *block)
 {
-	struct qr_heap_place place;
-	bool known = qr_heap_place_of(heap, block, &place);
-	QR_ASSERT(known, "cached block %p lies in no region", block);
-	return qr_span_of_word(&place);
+	const struct qr_heap_region *region;
+	const struct qr_heap_word *word =
+	    qr_heap_word_of(thread, block, &region);
+	uint32_t tag = qr_heap_tag(word);
+	if (QR_LIKELY(qr_tag_owner(tag) == thread->number))
+		return qr_heap_span_at(region, word);
+	qr_heap_send(thread, block, tag);
+	return NULL;
 }
 
-/* Puts all blocks of a chain, which are this thread's, into their spans. */
+void
+qr_heap_put_own_block(struct qr_heap_thread *thread, void *block)
+{
+	struct qr_span *span = span_or_send(thread, block);
+	if (span != NULL)
+		(void)qr_heap_put_own(thread, span, block);
+}
+
+/* Puts all blocks of a chain into their spans, or sends them there. What was
+ * allocated together is often freed together, so the next block's span is
+ * first looked for where the last one's was. */
 static void
 chain_put(struct qr_heap_thread *thread, void *chain)
 {
+	struct qr_span *span = NULL;
+	uintptr_t start = 0;
+	uintptr_t bytes = 0;
 	while (chain != NULL) {
 		void *block = chain;
 		chain = *(void **)block;
-		qr_heap_put_own(thread, block_span(thread->heap, block), block);
+		if ((uintptr_t)block - start >= bytes) {
+			bytes = 0;
+			span = span_or_send(thread, block);
+			if (span == NULL)
+				continue;
+			start = (uintptr_t)qr_span_start(thread->heap, span);
+			bytes = (uintptr_t)span->pages << QR_PAGE_SHIFT;
+		}
+		if (qr_heap_put_own(thread, span, block))
+			bytes = 0;
 	}
 }
 
@@ -163,15 +201,39 @@ list_cut(struct qr_heap_list *list, int32_t keep)
 	return rest;
 }
 
-void
-qr_heap_overflow(struct qr_heap_thread *thread, unsigned size_class)
+/* The list is long: lets it be, or gives all but a quarter of a cap away. */
+static QR_NOINLINE void
+overflow_long(struct qr_heap_thread *thread, struct qr_heap_list *list,
+    int32_t length)
 {
-	struct qr_heap_list *list = &thread->list[size_class];
 	int cancel_type = qr_heap_cancel_defer();
-	cap_grow(thread, size_class);
-	if (list->room < 0)
-		chain_put(thread, list_cut(list, list->cap / 2));
+	cap_grow(thread, (unsigned)(list - thread->list));
+	if (length <= list->cap / 2)
+		list->room = list->cap - length;
+	else
+		chain_put(thread, list_cut(list, list->cap / 4));
 	qr_heap_cancel_restore(cancel_type);
+}
+
+int32_t
+qr_heap_list_most(const struct qr_heap_list *list, unsigned size_class)
+{
+	int32_t look = cap_of(LOOK_BYTES, size_class);
+	return list->cap < look ? look : list->cap;
+}
+
+/* At least half of the most frees lies between two looks, so that they pay for
+ * the walk. */
+void
+qr_heap_overflow(struct qr_heap_thread *thread, size_t list_offset)
+{
+	struct qr_heap_list *list = (void *)((char *)thread + list_offset);
+	int32_t length = list_length(list);
+	int32_t most = qr_heap_list_most(list, (unsigned)(list - thread->list));
+	if (length <= most / 2)
+		list->room = most - length;
+	else
+		overflow_long(thread, list, length);
 }
 
 /* --- getting --- */
@@ -236,10 +298,8 @@ static void *
 list_pop(struct qr_heap_list *list)
 {
 	void *block = list->head;
-	if (block != NULL) {
+	if (block != NULL)
 		list->head = *(void **)block;
-		list->room++;
-	}
 	return block;
 }
 
@@ -248,10 +308,10 @@ qr_heap_refill(struct qr_heap_thread *thread, unsigned size_class)
 {
 	struct qr_heap_list *list = &thread->list[size_class];
 	int cancel_type = qr_heap_cancel_defer();
-	QR_DEBUG(list_length(list) == 0, "an empty list of %d blocks",
-	    list_length(list));
+	list->room = list->cap;
+	thread->adopted[size_class] = 0;
 	cap_grow(thread, size_class);
-	qr_heap_receive(thread, REFILL_RECEIVE, size_class);
+	qr_heap_receive(thread, REFILL_RECEIVE);
 	void *block = list_pop(list);
 	if (block == NULL && !list_fill(thread, size_class)) {
 		/* Whatever the thread still holds back may be enough. */

@@ -13,6 +13,11 @@
 void *qr_heap_malloc_slow(size_t size);
 void qr_heap_free_slow(void *block);
 
+/* keyed_tag: of block's page, exclusive-or thread's key: what the fast path
+ * has at hand. */
+void qr_heap_free_tagged(struct qr_heap_thread *thread, void *block,
+    size_t keyed_tag);
+
 /* --- pagemap_impl.h has the inlines; pagemap.c --- */
 
 struct qr_heap_place {
@@ -182,33 +187,43 @@ void *qr_heap_shared_alloc(struct qr_heap *heap, unsigned size_class);
 /* A block of the class, when its list is empty. NULL: no memory. */
 void *qr_heap_refill(struct qr_heap_thread *thread, unsigned size_class);
 
-/* The list has more than its cap: it grows or gives the older half away. */
-void qr_heap_overflow(struct qr_heap_thread *thread, unsigned size_class);
+/* The list at this offset in the thread may have more than its cap: then it
+ * grows or gives the older part away. */
+void qr_heap_overflow(struct qr_heap_thread *thread, size_t list_offset);
+
+/* Most blocks that the list may have: its cap, or what it takes between two
+ * looks at it. */
+int32_t qr_heap_list_most(const struct qr_heap_list *list, unsigned size_class);
 
 /* Empties one list. */
 void qr_heap_list_flush(struct qr_heap_thread *thread, unsigned size_class);
 
-/* Puts a block of a span that the thread owns into the span. */
-void qr_heap_put_own(struct qr_heap_thread *thread, struct qr_span *span,
+/* Puts a block of a span that the thread owns into the span. True: the span is
+ * destroyed with that. */
+void qr_heap_put_own_block(struct qr_heap_thread *thread, void *block);
+bool qr_heap_put_own(struct qr_heap_thread *thread, struct qr_span *span,
     void *block);
 
 /* --- remote.c: frees of other threads' blocks --- */
 
-/* tag: the block's, which is not this thread's. */
+/* tag: the block's, which is not this thread's, as it has seemed. */
 void qr_heap_free_remote(struct qr_heap_thread *thread, void *block,
     uint32_t tag);
+
+/* Sends a foreign block on its way, to be with its owner sooner or later. */
+void qr_heap_send(struct qr_heap_thread *thread, void *block, uint32_t tag);
 
 /* Sends all parcels. */
 void qr_heap_send_all(struct qr_heap_thread *thread);
 
-/* Looks at up to limit blocks that others sent. Those of the wanted class go
- * to its list while there is room, all others to their spans.
- * QR_SIZE_CLASSES: none is wanted. */
-void qr_heap_receive(struct qr_heap_thread *thread, unsigned limit,
-    unsigned wanted);
+/* Looks at limit blocks that others sent, and a carrier's more. They go to the
+ * lists while there is room, else to their spans. */
+void qr_heap_receive(struct qr_heap_thread *thread, unsigned limit);
 
-/* Brings a chain of blocks to wherever they belong by now. */
+/* Brings the blocks of a chain of carriers, or one block, to wherever they
+ * belong by now. */
 void qr_heap_settle(struct qr_heap *heap, void *chain);
+void qr_heap_settle_block(struct qr_heap *heap, void *block);
 
 /* --- large.c --- */
 

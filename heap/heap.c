@@ -74,8 +74,8 @@
  * [heap.7] held is the sum of all runs, dirty that of all dirty bits.
  * [heap.8] A parked thread owns no span, and its queue is empty or has a
  *          sender that is about to empty it.
- * [heap.9] A list's blocks are of its class and in spans of its thread, and
- *          they are cap - room.
+ * [heap.9] A list's blocks are of its class, all but the adopted ones in spans
+ *          of its thread, and room leaves place for them.
  *
  * 7. Threads
  *
@@ -134,6 +134,13 @@ heap_no_memory(void)
 	return NULL;
 }
 
+/* The class that a size is served from: never class 0, see qr_heap_list. */
+static unsigned
+class_of(size_t size)
+{
+	return qr_size_class_of(qr_max(size, QR_SIZE_TINY_BYTES + 1));
+}
+
 /* A block of a class, whatever the state of this thread. */
 static void *
 small_alloc(unsigned size_class)
@@ -152,7 +159,6 @@ small_alloc(unsigned size_class)
 	if (block == NULL)
 		return qr_heap_refill(thread, size_class);
 	list->head = *(void **)block;
-	list->room++;
 	return block;
 }
 
@@ -167,7 +173,7 @@ large_alloc(size_t size, unsigned align_order, bool zero)
 QR_NOINLINE void *
 qr_heap_malloc_slow(size_t size)
 {
-	void *block = size <= QR_SIZE_MAX ? small_alloc(qr_size_class_of(size))
+	void *block = size <= QR_SIZE_MAX ? small_alloc(class_of(size))
 					  : large_alloc(size, 0, false);
 	return block != NULL ? block : heap_no_memory();
 }
@@ -201,7 +207,9 @@ qr_heap_aligned_alloc(size_t align, size_t size)
 	}
 	unsigned size_class = QR_SIZE_CLASSES;
 	if (align <= QR_PAGE_SIZE)
-		size_class = qr_size_class_aligned(size, align);
+		size_class =
+		    qr_size_class_aligned(qr_max(size, QR_SIZE_TINY_BYTES + 1),
+			align);
 	void *block;
 	if (size_class < QR_SIZE_CLASSES) {
 		block = small_alloc(size_class);
@@ -215,21 +223,41 @@ qr_heap_aligned_alloc(size_t align, size_t size)
 
 /* --- free --- */
 
+/* A block of a span of this thread, which the fast path did not know to be
+ * so: not in what the thread has seen of the first window. */
 static void
-free_span_block(void *block, uint32_t tag)
+free_own(struct qr_heap_thread *thread, void *block, uint32_t tag)
 {
-	struct qr_heap_thread *thread = qr_heap_self;
-	if (qr_tag_owner(tag) != thread->number) {
-		qr_heap_free_remote(thread, block, tag);
-		return;
-	}
-	/* Mine, but not in what the thread knew of the first window. */
+	size_t offset = tag ^ thread->key;
 	qr_heap_thread_see_window(thread);
-	struct qr_heap_list *list = &thread->list[qr_tag_class(tag)];
-	*(void **)block = list->head;
-	list->head = block;
-	if (--list->room < 0)
-		qr_heap_overflow(thread, qr_tag_class(tag));
+	*(void **)block = fast_list(thread, offset)->head;
+	fast_list(thread, offset)->head = block;
+	if (fast_count(fast_list(thread, offset)))
+		qr_heap_overflow(thread, offset);
+}
+
+/* A block that is no block of a span: a large one, or none. */
+static QR_NOINLINE void
+free_other(void *block)
+{
+	struct qr_heap_place place;
+	if (!qr_heap_place_of(&qr_heap_process, block, &place))
+		qr_heap_report_foreign("free", block);
+	if (qr_heap_tag(place.word) != QR_HEAP_KIND_LARGE ||
+	    ((uintptr_t)block & (QR_PAGE_SIZE - 1)) != 0)
+		qr_heap_report_foreign("free", block);
+	qr_heap_large_free(&qr_heap_process, &place);
+}
+
+void
+qr_heap_free_tagged(struct qr_heap_thread *thread, void *block,
+    size_t keyed_tag)
+{
+	uint32_t tag = (uint32_t)keyed_tag ^ thread->key;
+	if (qr_tag_is_span(tag))
+		qr_heap_free_remote(thread, block, tag);
+	else
+		free_other(block);
 }
 
 QR_NOINLINE void
@@ -240,14 +268,12 @@ qr_heap_free_slow(void *block)
 		return;
 	if (!qr_heap_place_of(&qr_heap_process, block, &place))
 		qr_heap_report_foreign("free", block);
+	struct qr_heap_thread *thread = qr_heap_self;
 	uint32_t tag = qr_heap_tag(place.word);
-	if (qr_tag_is_span(tag))
-		free_span_block(block, tag);
-	else if (tag == QR_HEAP_KIND_LARGE &&
-		 ((uintptr_t)block & (QR_PAGE_SIZE - 1)) == 0)
-		qr_heap_large_free(&qr_heap_process, &place);
+	if (qr_tag_is_span(tag) && qr_tag_owner(tag) == thread->number)
+		free_own(thread, block, tag);
 	else
-		qr_heap_report_foreign("free", block);
+		qr_heap_free_tagged(thread, block, tag ^ thread->key);
 }
 
 void

@@ -147,23 +147,28 @@ struct qr_heap_region {
 
 /*
  * Free blocks of one class, the one freed last first, linked through their
- * first word. room = cap - length: so free sees the end of it in one
- * decrement. 16 bytes, and first in struct qr_heap_thread: the list of class
- * k is k * 16 bytes from the thread's address.
+ * first word. Only who adds blocks counts: room is at most cap - length, less
+ * by what was taken since the length was last looked at. So free sees the end
+ * of it in one decrement, and malloc does not count. 16 bytes, and first in
+ * struct qr_heap_thread: the list of class k is k * 16 bytes from the thread's
+ * address. The list of class 0 stays empty: no block is of 8 bytes here, so
+ * that malloc finds none for a size of 0.
  */
 struct qr_heap_list {
 	void *head;
-	int32_t room; /* blocks that it may still take */
+	int32_t room; /* blocks that it may take before it is looked at */
 	int32_t cap;  /* blocks that it may hold */
 };
 
 _Static_assert(sizeof(struct qr_heap_list) == 16, "see the tag's class");
 
-/* Frees on their way to one owner, linked as above. */
+/* Frees on their way to one owner: a chain of carriers, see remote.c. */
 struct qr_heap_parcel {
 	void *head;
 	void *tail;
-	uint32_t owner; /* 0: empty */
+	void **slot;     /* for the next address, in the carrier at head */
+	void **slot_end; /* where the carrier is full */
+	uint32_t owner;  /* 0: empty */
 	uint32_t blocks;
 	size_t bytes;
 };
@@ -190,9 +195,11 @@ struct qr_heap_thread {
 	size_t window_bytes;
 
 	qr_span_ref_t spans[QR_SIZE_CLASSES][QR_SPAN_LISTS]; /* (o) */
-	uint8_t order[QR_SIZE_CLASSES]; /* (o) pages of the next span, log2 */
+	uint8_t order[QR_SIZE_CLASSES];   /* (o) pages of the next span, log2 */
+	uint8_t adopted[QR_SIZE_CLASSES]; /* (o) foreign blocks on the list */
 	size_t cap_bytes;    /* (o) sum of all caps above their least */
 	unsigned cap_victim; /* (o) class whose cap is taken next */
+	bool flushing;       /* (o) what is received goes to the spans */
 	void *inbox;         /* (o) taken from the queue, not yet looked at */
 	struct qr_heap_parcel parcel[QR_HEAP_PARCELS]; /* (o) by owner */
 	struct qr_heap_thread *parked_next;            /* (t) */

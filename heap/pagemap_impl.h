@@ -51,4 +51,33 @@ qr_heap_set_word(struct qr_heap_word *word, uint32_t tag, uint32_t value)
 	atomic_store_explicit(&word->tag, tag, memory_order_relaxed);
 }
 
+/*
+ * The word of a cached block, which is in the heap for sure; and its region.
+ * Most lie in the first one, which the thread knows.
+ */
+static inline const struct qr_heap_word *
+qr_heap_word_of(const struct qr_heap_thread *thread, const void *block,
+    const struct qr_heap_region **region)
+{
+	uintptr_t at = (uintptr_t)block - thread->window_base;
+	if (QR_LIKELY(at < thread->window_bytes)) {
+		*region = thread->heap->region[0];
+		return &thread->window_map[at >> QR_PAGE_SHIFT];
+	}
+	struct qr_heap_place place;
+	bool known = qr_heap_place_of(thread->heap, block, &place);
+	QR_ASSERT(known, "cached block %p lies in no region", block);
+	*region = place.region;
+	return place.word;
+}
+
+/* The span that a word of the region belongs to. */
+static inline struct qr_span *
+qr_heap_span_at(const struct qr_heap_region *region,
+    const struct qr_heap_word *word)
+{
+	size_t unit = word->value;
+	return (void *)(region->units + unit * QR_SPAN_UNIT_BYTES);
+}
+
 #endif

@@ -11,6 +11,15 @@
  *     free(b) free(b) ... -> parcel for B --push--> queue --exchange--> inbox
  *                                                    inbox -> lists and spans
  *
+ * A parcel is a chain of carriers: freed blocks that hold the addresses of
+ * others. The owner reads the carriers and never touches the rest, whose
+ * lines are in the other thread's processor: it would wait for each in turn.
+ *
+ *     carrier  | next | b | b | b ... | NULL if it is not full |
+ *
+ * A thread that allocates of the same class itself keeps a few foreign blocks
+ * on its own list: where blocks go both ways, most never travel back.
+ *
  * A thread that ends parks its cache; nobody may look at its queue for long.
  * So who sends looks at the state afterwards, and settles a parked queue
  * itself [heap.8]: either the sender sees PARKED, or the parking thread,
@@ -19,8 +28,15 @@
 #include "pagemap_impl.h"
 
 /* A parcel is sent when it holds so many blocks or bytes. */
-#define PARCEL_BLOCKS 64u
-#define PARCEL_BYTES  4096u
+#define PARCEL_BLOCKS 128u
+#define PARCEL_BYTES  8192u
+
+/* Foreign blocks of a class that a thread keeps for itself between two
+ * refills, and the least size of them: smaller ones share cache lines with
+ * blocks that others use. */
+#define ADOPT_BLOCKS 32u
+#define ADOPT_BYTES  16384u
+#define ADOPT_LEAST  64u
 
 static void *
 queue_take(struct qr_heap_thread *thread)
@@ -55,6 +71,35 @@ block_tag(struct qr_heap *heap, const void *block)
 	return qr_heap_tag(place.word);
 }
 
+/* Addresses that a carrier of the class has room for. */
+static size_t
+carrier_room(unsigned size_class)
+{
+	size_t words = qr_size_of_class(size_class) / sizeof(void *);
+	return qr_min(words - 1, PARCEL_BLOCKS);
+}
+
+/* How many addresses the carrier holds. */
+static unsigned
+carrier_count(struct qr_heap *heap, void *const *carrier)
+{
+	size_t room = carrier_room(qr_tag_class(block_tag(heap, carrier)));
+	unsigned count = 0;
+	while (count < room && carrier[1 + count] != NULL)
+		count++;
+	return count;
+}
+
+/* Makes a chain of one block, which carries nothing else. */
+static void
+carrier_init(void *block)
+{
+	void **carrier = block;
+	carrier[0] = NULL;
+	/* The smallest blocks have two words. */
+	carrier[1] = NULL;
+}
+
 /*
  * Brings one block to its owner. Returns a chain that this uncovered, which
  * is now the caller's to settle, or NULL.
@@ -69,6 +114,7 @@ block_settle(struct qr_heap *heap, void *block)
 		if (owner != QR_HEAP_ID_DETACHED) {
 			struct qr_heap_thread *thread =
 			    qr_heap_thread_of(heap, owner);
+			carrier_init(block);
 			return queue_push(thread, block, block)
 				   ? queue_take(thread)
 				   : NULL;
@@ -80,6 +126,19 @@ block_settle(struct qr_heap *heap, void *block)
 	}
 }
 
+/* Puts one chain of carriers before another. */
+static void *
+chain_join(void *first, void *second)
+{
+	if (first == NULL)
+		return second;
+	void **end = first;
+	while (*end != NULL)
+		end = *end;
+	*end = second;
+	return first;
+}
+
 /*
  * Ends: a block is taken up again only if its owner parked after the tag was
  * read, and before parking all its spans were detached.
@@ -88,16 +147,26 @@ void
 qr_heap_settle(struct qr_heap *heap, void *chain)
 {
 	while (chain != NULL) {
-		void *block = chain;
-		chain = *(void **)block;
-		void *more = block_settle(heap, block);
-		while (more != NULL) {
-			void *first = more;
-			more = *(void **)first;
-			*(void **)first = chain;
-			chain = first;
+		void **carrier = chain;
+		unsigned count = carrier_count(heap, carrier);
+		void *more = NULL;
+		/* From the last on: what is left is a whole carrier. */
+		while (count > 0) {
+			void *block = carrier[count];
+			carrier[count--] = NULL;
+			more = chain_join(block_settle(heap, block), more);
 		}
+		chain = carrier[0];
+		more = chain_join(block_settle(heap, carrier), more);
+		chain = chain_join(more, chain);
 	}
+}
+
+void
+qr_heap_settle_block(struct qr_heap *heap, void *block)
+{
+	carrier_init(block);
+	qr_heap_settle(heap, block);
 }
 
 /* --- sending --- */
@@ -108,6 +177,8 @@ parcel_send(struct qr_heap *heap, struct qr_heap_parcel *parcel)
 	struct qr_heap_thread *owner = qr_heap_thread_of(heap, parcel->owner);
 	void *head = parcel->head;
 	void *tail = parcel->tail;
+	if (parcel->slot != parcel->slot_end)
+		*parcel->slot = NULL;
 	*parcel = (struct qr_heap_parcel){ 0 };
 	if (queue_push(owner, head, tail))
 		qr_heap_settle(heap, queue_take(owner));
@@ -122,76 +193,161 @@ qr_heap_send_all(struct qr_heap_thread *thread)
 	}
 }
 
+/* Adds a block as a carrier of those that follow. */
 static void
-parcel_add(struct qr_heap_thread *thread, void *block, uint32_t owner,
-    size_t bytes)
+parcel_add_carrier(struct qr_heap_parcel *parcel, void *block,
+    unsigned size_class)
 {
+	void **carrier = block;
+	carrier[0] = parcel->head;
+	if (parcel->head == NULL)
+		parcel->tail = block;
+	parcel->head = block;
+	parcel->slot = carrier + 1;
+	parcel->slot_end = parcel->slot + carrier_room(size_class);
+}
+
+static void
+parcel_add(struct qr_heap_thread *thread, void *block, uint32_t tag)
+{
+	uint32_t owner = qr_tag_owner(tag);
 	struct qr_heap_parcel *parcel =
 	    &thread->parcel[owner % QR_HEAP_PARCELS];
-	if (parcel->owner != owner && parcel->owner != 0)
-		parcel_send(thread->heap, parcel);
-	*(void **)block = parcel->head;
-	if (parcel->head == NULL) {
-		parcel->tail = block;
+	if (parcel->owner != owner) {
+		if (parcel->owner != 0)
+			parcel_send(thread->heap, parcel);
 		parcel->owner = owner;
 	}
-	parcel->head = block;
+	if (parcel->slot != parcel->slot_end)
+		*parcel->slot++ = block;
+	else
+		parcel_add_carrier(parcel, block, qr_tag_class(tag));
 	parcel->blocks++;
-	parcel->bytes += bytes;
+	parcel->bytes += qr_size_of_class(qr_tag_class(tag));
 	if (parcel->blocks >= PARCEL_BLOCKS || parcel->bytes >= PARCEL_BYTES)
 		parcel_send(thread->heap, parcel);
+}
+
+/* Keeps a foreign block on the thread's own list, if it is of use there. */
+static bool
+block_adopt(struct qr_heap_thread *thread, void *block, unsigned size_class)
+{
+	struct qr_heap_list *list = &thread->list[size_class];
+	size_t size = qr_size_of_class(size_class);
+	/* A cap is there once the thread has allocated of the class. */
+	if (list->cap == 0 || list->room <= 0 || size < ADOPT_LEAST)
+		return false;
+	uint8_t *adopted = &thread->adopted[size_class];
+	if (*adopted >= ADOPT_BLOCKS || *adopted * size >= ADOPT_BYTES)
+		return false;
+	++*adopted;
+	*(void **)block = list->head;
+	list->head = block;
+	list->room--;
+	return true;
+}
+
+void
+qr_heap_send(struct qr_heap_thread *thread, void *block, uint32_t tag)
+{
+	if (qr_tag_owner(tag) == QR_HEAP_ID_DETACHED)
+		qr_heap_settle_block(thread->heap, block);
+	else
+		parcel_add(thread, block, tag);
+}
+
+/* Adds the block to a parcel that has room for its address. */
+static bool
+parcel_try_add(struct qr_heap_thread *thread, void *block, uint32_t tag)
+{
+	uint32_t owner = qr_tag_owner(tag);
+	struct qr_heap_parcel *parcel =
+	    &thread->parcel[owner % QR_HEAP_PARCELS];
+	size_t bytes = parcel->bytes + qr_size_of_class(qr_tag_class(tag));
+	if (parcel->owner != owner || parcel->slot == parcel->slot_end ||
+	    parcel->blocks >= PARCEL_BLOCKS - 1 || bytes >= PARCEL_BYTES)
+		return false;
+	*parcel->slot++ = block;
+	parcel->blocks++;
+	parcel->bytes = bytes;
+	return true;
+}
+
+static QR_NOINLINE void
+free_remote_slow(struct qr_heap_thread *thread, void *block, uint32_t tag)
+{
+	int cancel_type = qr_heap_cancel_defer();
+	/* A thread that only frees needs a cache as well: for its parcels. */
+	if (thread == &qr_heap_thread_none &&
+	    qr_heap_thread_get(thread->heap) != NULL)
+		thread = qr_heap_self;
+	if (thread == &qr_heap_thread_none)
+		qr_heap_settle_block(thread->heap, block);
+	else if (qr_tag_owner(tag) == thread->number)
+		qr_heap_put_own_block(thread, block);
+	else
+		qr_heap_send(thread, block, tag);
+	qr_heap_cancel_restore(cancel_type);
 }
 
 void
 qr_heap_free_remote(struct qr_heap_thread *thread, void *block, uint32_t tag)
 {
-	uint32_t owner = qr_tag_owner(tag);
-	int cancel_type = qr_heap_cancel_defer();
-	if (thread != &qr_heap_thread_none && owner != QR_HEAP_ID_DETACHED) {
-		parcel_add(thread, block, owner,
-		    qr_size_of_class(qr_tag_class(tag)));
-	} else {
-		*(void **)block = NULL;
-		qr_heap_settle(thread->heap, block);
-	}
-	qr_heap_cancel_restore(cancel_type);
+	/* Neither does anything for a thread without a cache. */
+	if (block_adopt(thread, block, qr_tag_class(tag)) ||
+	    parcel_try_add(thread, block, tag))
+		return;
+	free_remote_slow(thread, block, tag);
 }
 
 /* --- receiving --- */
 
-/* One block of the inbox. Its span may be another's by now. */
+/* One block that was sent. Its span may be another's by now. */
 static void
-receive_one(struct qr_heap_thread *thread, void *block, unsigned wanted)
+receive_block(struct qr_heap_thread *thread, void *block)
 {
-	struct qr_heap_place place;
-	bool known = qr_heap_place_of(thread->heap, block, &place);
-	QR_ASSERT(known, "block %p lies in no region", block);
-	uint32_t tag = qr_heap_tag(place.word);
-	if (qr_tag_owner(tag) != thread->number) {
-		*(void **)block = NULL;
-		qr_heap_settle(thread->heap, block);
+	const struct qr_heap_region *region;
+	const struct qr_heap_word *word =
+	    qr_heap_word_of(thread, block, &region);
+	uint32_t tag = qr_heap_tag(word);
+	if (QR_UNLIKELY(qr_tag_owner(tag) != thread->number)) {
+		qr_heap_settle_block(thread->heap, block);
 		return;
 	}
-	struct qr_heap_list *list = &thread->list[wanted % QR_SIZE_CLASSES];
-	if (qr_tag_class(tag) == wanted && list->room > 0) {
+	/* As if the thread had freed it itself, while there is room. */
+	struct qr_heap_list *list = &thread->list[qr_tag_class(tag)];
+	if (list->room > 0 && !thread->flushing) {
 		*(void **)block = list->head;
 		list->head = block;
 		list->room--;
 		return;
 	}
-	qr_heap_put_own(thread, qr_span_of_word(&place), block);
+	(void)qr_heap_put_own(thread, qr_heap_span_at(region, word), block);
+}
+
+/* Unloads the inbox's first carrier and then the carrier. Returns how many
+ * blocks that were. */
+static unsigned
+receive_carrier(struct qr_heap_thread *thread)
+{
+	void **carrier = thread->inbox;
+	unsigned count = carrier_count(thread->heap, carrier);
+	thread->inbox = carrier[0];
+	for (unsigned i = 1; i <= count; i++)
+		receive_block(thread, carrier[i]);
+	receive_block(thread, carrier);
+	return count + 1;
 }
 
 void
-qr_heap_receive(struct qr_heap_thread *thread, unsigned limit, unsigned wanted)
+qr_heap_receive(struct qr_heap_thread *thread, unsigned limit)
 {
-	for (unsigned i = 0; i < limit; i++) {
+	unsigned done = 0;
+	while (done < limit) {
 		if (thread->inbox == NULL)
 			thread->inbox = queue_take(thread);
-		void *block = thread->inbox;
-		if (block == NULL)
+		if (thread->inbox == NULL)
 			return;
-		thread->inbox = *(void **)block;
-		receive_one(thread, block, wanted);
+		done += receive_carrier(thread);
 	}
 }

@@ -3,15 +3,17 @@
  * heap/span.c: spans: their headers, their free maps, their place on lists.
  *
  * A block that was never cut has no bit set and its page may never have been
- * touched: cutting goes on page by page, from the start. Keeps [heap.1],
+ * touched: cutting goes on piece by piece, from the start. Keeps [heap.1],
  * [heap.2], [heap.3].
  */
 #include <string.h>
 
 #include "pagemap_impl.h"
 
-/* Most bytes that are cut at once, unless one block is larger: a page. */
-#define CUT_BYTES QR_PAGE_SIZE
+/* Cut at once, unless one block is larger: to the end of a page, in larger
+ * spans to the end of this part of them. Spans grow with demand, so little is
+ * touched too early where there is little. */
+#define CUT_PART 4u
 
 /* The waste at the end of a span is at most this part of it. */
 #define SPAN_WASTE_PART 8u
@@ -287,14 +289,16 @@ span_take_free(struct qr_span *span, char *start, unsigned limit, void ***link)
 	return count;
 }
 
-/* Cuts blocks off the uncut end, to the end of a page. */
+/* Cuts blocks off the uncut end, to the end of a piece. */
 static unsigned
 span_cut(struct qr_span *span, char *start, unsigned limit, void ***link)
 {
 	unsigned cut = count_get(&span->cut);
 	size_t size = qr_size_of_class(span->size_class);
 	size_t offset = cut * size;
-	size_t stop = qr_round_up(offset + 1, CUT_BYTES);
+	size_t piece = (size_t)qr_max(span->pages / CUT_PART, 1u)
+		       << QR_PAGE_SHIFT;
+	size_t stop = qr_round_up(offset + 1, piece);
 	size_t room = qr_max((stop - offset) / size, 1);
 	unsigned count =
 	    (unsigned)qr_min(span->blocks - cut, qr_min(limit, room));

@@ -132,10 +132,13 @@ void
 qr_heap_thread_flush(struct qr_heap_thread *thread)
 {
 	struct qr_heap *heap = thread->heap;
-	qr_heap_send_all(thread);
-	qr_heap_receive(thread, UINT_MAX, QR_SIZE_CLASSES);
-	for (unsigned k = 0; k < QR_SIZE_CLASSES; k++) {
+	thread->flushing = true;
+	for (unsigned k = 0; k < QR_SIZE_CLASSES; k++)
 		qr_heap_list_flush(thread, k);
+	qr_heap_send_all(thread);
+	qr_heap_receive(thread, UINT_MAX);
+	thread->flushing = false;
+	for (unsigned k = 0; k < QR_SIZE_CLASSES; k++) {
 		/* Only an only span can be empty: see qr_heap_put_own. */
 		qr_span_ref_t ref = thread->spans[k][QR_SPAN_PARTIAL];
 		if (ref == 0)
@@ -167,6 +170,7 @@ thread_clear(struct qr_heap_thread *thread)
 	memset(thread->list, 0, sizeof(thread->list));
 	memset(thread->spans, 0, sizeof(thread->spans));
 	memset(thread->order, 0, sizeof(thread->order));
+	memset(thread->adopted, 0, sizeof(thread->adopted));
 	memset(thread->parcel, 0, sizeof(thread->parcel));
 	thread->inbox = NULL;
 	thread->cap_bytes = 0;
@@ -290,7 +294,6 @@ qr_heap_shared_alloc(struct qr_heap *heap, unsigned size_class)
 	void *block = list->head;
 	if (block != NULL) {
 		list->head = *(void **)block;
-		list->room++;
 	} else {
 		block = qr_heap_refill(shared, size_class);
 	}

@@ -50,7 +50,7 @@ alloc_all(void *argument)
 	return NULL;
 }
 
-/* The freeing thread never allocates, so it has no cache. */
+/* The freeing thread never allocates: it has a cache for its parcels alone. */
 static void
 test_freed_elsewhere(void **state)
 {
@@ -81,6 +81,46 @@ test_owner_ended(void **state)
 	struct qr_heap_stats stats;
 	qr_heap_stats(&stats);
 	assert_int_equal(stats.spans_detached, 0);
+}
+
+struct meeting {
+	pthread_barrier_t barrier;
+	void *block[THREAD_BLOCKS];
+};
+
+/* Allocates, and ends when the other has freed. */
+static void *
+owner_body(void *argument)
+{
+	struct meeting *meeting = argument;
+	alloc_all(meeting->block);
+	pthread_barrier_wait(&meeting->barrier);
+	pthread_barrier_wait(&meeting->barrier);
+	return NULL;
+}
+
+/* What is freed now is sent, but for the last parcel, which is sent to an
+ * owner that is gone. */
+static void
+test_owner_ends_first(void **state)
+{
+	(void)state;
+	static struct meeting meeting;
+	size_t before = used_bytes();
+	pthread_barrier_init(&meeting.barrier, NULL, 2);
+	for (unsigned round = 0; round < 20; round++) {
+		pthread_t thread;
+		pthread_create(&thread, NULL, owner_body, &meeting);
+		pthread_barrier_wait(&meeting.barrier);
+		for (unsigned i = 0; i < THREAD_BLOCKS; i++)
+			qr_heap_free(
+			    meeting.block[(i * 7 + round) % THREAD_BLOCKS]);
+		pthread_barrier_wait(&meeting.barrier);
+		pthread_join(thread, NULL);
+		assert_int_equal(used_bytes(), before);
+		qr_check_heap(true);
+	}
+	pthread_barrier_destroy(&meeting.barrier);
 }
 
 struct ring {
@@ -254,6 +294,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_freed_elsewhere),
 		cmocka_unit_test(test_owner_ended),
+		cmocka_unit_test(test_owner_ends_first),
 		cmocka_unit_test(test_both_ways),
 		cmocka_unit_test(test_short_threads),
 		cmocka_unit_test(test_late_destructors),
