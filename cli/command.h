@@ -35,6 +35,11 @@ void command_help(const struct term *term, const struct command *command);
 int command_misused(const struct command *command, const char *what);
 
 int ps_main(const struct options *options);
+int free_main(const struct options *options);
+int meminfo_main(const struct options *options);
+int vmstat_main(const struct options *options);
+int swap_main(const struct options *options);
+int cache_main(const struct options *options);
 int run_main(const struct options *options);
 int doctor_main(const struct options *options);
 int demo_main(const struct options *options);

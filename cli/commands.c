@@ -46,6 +46,61 @@ const struct command commands[] = {
 	    "shown that have memory. What cannot be read is counted below the "
 	    "table, with the right that is missing. Its rss, vss and swap are "
 	    "shown all the same." },
+	{ "free", "[OPTION]...",
+	    "Show where RAM and swap are, in parts that add up.",
+	    "  quire free                         with bars and meanings\n"
+	    "  quire free --formula               what tools mean by used\n"
+	    "  quire free --json --fail-if 'of=ram and available<500M'\n",
+	    free_main,
+	    "Shows the limit of the control group first, where there is one, "
+	    "then RAM, then swap. The parts of RAM are programs, shared "
+	    "memory, files, huge pages, the kernel and what is free; what no "
+	    "field of the kernel tells of is shown as unaccounted, so that "
+	    "they add up to the total.\n"
+	    "used is total less available: what could not be given up at "
+	    "once. Other tools mean other things by that word; --formula "
+	    "shows them side by side. What is not a screen is a table with a "
+	    "row for each of limit, ram and swap." },
+	{ "meminfo", "[OPTION]...",
+	    "Show every field of the kernel's meminfo with its meaning.",
+	    "  quire meminfo\n"
+	    "  quire meminfo -f 'field~Huge'\n"
+	    "  quire meminfo -s size -n 10 -S yesterday.tar.zst\n",
+	    meminfo_main,
+	    "Shows all fields, those too that this version does not know. "
+	    "What of RAM no field tells of is said below." },
+	{ "vmstat", "[OPTION]...",
+	    "Show what memory management does, a second.",
+	    "  quire vmstat -w                    a line a second\n"
+	    "  quire vmstat --paging -w5 -c12     sar -B's columns\n"
+	    "  quire vmstat --counters -w -s per_s -n 20\n",
+	    vmstat_main,
+	    "The first line is the average since boot, the others are since "
+	    "the line before. thrash_s is the time in which all tasks waited "
+	    "for memory, in milliseconds a second; refault_s are pages that "
+	    "came back soon after they were reclaimed.\n"
+	    "--counters shows every counter that the kernel has, --paging "
+	    "the columns of sar -B." },
+	{ "swap", "[OPTION]...",
+	    "Show where pages go that leave RAM, and how they compress.",
+	    "  quire swap\n"
+	    "  quire swap --json\n"
+	    "  quire ps -s swap -n 10             whose pages they are\n",
+	    swap_main,
+	    "Shows swap devices, zram and zswap: how many bytes of pages were "
+	    "stored, what they take compressed, the ratio, and the RAM that "
+	    "the device needs for it all." },
+	{ "cache", "[OPTION]... [FILE|DIR]...",
+	    "Show which files hold the page cache.",
+	    "  quire cache -n 20\n"
+	    "  quire cache -t /var/lib/postgresql\n"
+	    "  quire cache -f 'mapped=0 and resident>100M'\n",
+	    cache_main,
+	    "Shows the files that processes map or have open, the one with "
+	    "most in RAM first; or those that are named, and all below a "
+	    "folder. Nothing is read into RAM by looking. Files that nobody "
+	    "has open stay in the cache and cannot be found; how much that "
+	    "is, is said below." },
 	{ "help", "[COMMAND|options]",
 	    "Show the commands, or the manual of one.",
 	    "  quire help\n"

@@ -8,6 +8,7 @@
  * mount is read and the smallest number counts. A machine may have both
  * versions at once, with the memory controller in one of them.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,12 @@
 #include "limit.h"
 
 #define TEXT_MAX 65536u /* bytes of mountinfo and the like */
+
+/* Who reads the files. */
+struct reader {
+	int (*read)(void *ctx, const char *path, char *text, size_t capacity);
+	void *ctx;
+};
 
 /* Where one hierarchy is. */
 struct hierarchy {
@@ -109,7 +116,7 @@ find_mount(char *text, struct hierarchy *hierarchy)
 
 /* The smallest limit in one directory; UINT64_MAX: none. */
 static uint64_t
-directory_limit(const char *root, const struct hierarchy *hierarchy)
+directory_limit(const struct reader *reader, const struct hierarchy *hierarchy)
 {
 	static const char *const names[3][2] = {
 		{ NULL, NULL },
@@ -119,35 +126,42 @@ directory_limit(const char *root, const struct hierarchy *hierarchy)
 	uint64_t least = UINT64_MAX;
 	for (int i = 0; i < 2; i++) {
 		char path[PATH_MAX];
-		uint64_t number;
+		char text[64];
+		char *end;
 		const char *name = names[hierarchy->version][i];
-		if (name == NULL || !path_join(path, root, hierarchy->mount,
-					hierarchy->group, name, NULL))
+		if (name == NULL ||
+		    !path_join(path, hierarchy->mount, hierarchy->group, name,
+			NULL) ||
+		    reader->read(reader->ctx, path, text, sizeof(text)) <= 0)
 			continue;
-		if (file_read_number(path, &number) && number < least)
+		errno = 0;
+		unsigned long long number = strtoull(text, &end, 10);
+		if (end != text && errno == 0 && number < least)
 			least = number;
 	}
 	return least;
 }
 
+/* The smallest limit on the way up; group: the directory that has it. */
 static uint64_t
-hierarchy_limit(const char *root, int version, char *text)
+hierarchy_limit(const struct reader *reader, int version, char *text,
+    char *group)
 {
 	struct hierarchy hierarchy = { .version = version };
-	char path[PATH_MAX];
 	uint64_t least = UINT64_MAX;
 
-	if (!path_join(path, root, "/proc/self/cgroup", NULL) ||
-	    file_read(path, text, TEXT_MAX) < 0 ||
+	if (reader->read(reader->ctx, "/proc/self/cgroup", text, TEXT_MAX) <
+		0 ||
 	    !find_group(text, version, hierarchy.group))
 		return least;
-	if (!path_join(path, root, "/proc/self/mountinfo", NULL) ||
-	    file_read(path, text, TEXT_MAX) < 0 ||
+	if (reader->read(reader->ctx, "/proc/self/mountinfo", text, TEXT_MAX) <
+		0 ||
 	    !find_mount(text, &hierarchy))
 		return least;
 	for (;;) {
-		uint64_t limit = directory_limit(root, &hierarchy);
-		if (limit < least)
+		uint64_t limit = directory_limit(reader, &hierarchy);
+		if (limit < least &&
+		    path_join(group, hierarchy.mount, hierarchy.group, NULL))
 			least = limit;
 		char *slash = strrchr(hierarchy.group, '/');
 		if (slash == NULL)
@@ -157,11 +171,9 @@ hierarchy_limit(const char *root, int version, char *text)
 }
 
 static bool
-read_ram(const char *root, char *text, uint64_t *ram_bytes)
+read_ram(const struct reader *reader, char *text, uint64_t *ram_bytes)
 {
-	char path[PATH_MAX];
-	if (!path_join(path, root, "/proc/meminfo", NULL) ||
-	    file_read(path, text, TEXT_MAX) < 0)
+	if (reader->read(reader->ctx, "/proc/meminfo", text, TEXT_MAX) < 0)
 		return false;
 	const char *total = strstr(text, "MemTotal:");
 	if (total == NULL)
@@ -171,15 +183,21 @@ read_ram(const char *root, char *text, uint64_t *ram_bytes)
 }
 
 bool
-limits_read(const char *root, struct limits *limits)
+limits_read_with(int (*read)(void *ctx, const char *path, char *text,
+		     size_t capacity),
+    void *ctx, struct limits *limits)
 {
+	struct reader reader = { read, ctx };
 	char *text = malloc(TEXT_MAX);
-	bool known = text != NULL && read_ram(root, text, &limits->ram_bytes);
+	char group[PATH_MAX];
+	bool known =
+	    text != NULL && read_ram(&reader, text, &limits->ram_bytes);
 
 	limits->cgroup_bytes = 0;
 	limits->cgroup_version = 0;
+	limits->group[0] = '\0';
 	for (int version = 1; known && version <= 2; version++) {
-		uint64_t limit = hierarchy_limit(root, version, text);
+		uint64_t limit = hierarchy_limit(&reader, version, text, group);
 		/* Version 1 says "no limit" with a number above all RAM. */
 		if (limit >= limits->ram_bytes ||
 		    (limits->cgroup_version != 0 &&
@@ -187,9 +205,27 @@ limits_read(const char *root, struct limits *limits)
 			continue;
 		limits->cgroup_bytes = limit;
 		limits->cgroup_version = version;
+		memcpy(limits->group, group, sizeof(group));
 	}
 	free(text);
 	return known;
+}
+
+static int
+read_below(void *ctx, const char *path, char *text, size_t capacity)
+{
+	char whole[PATH_MAX];
+	const char *root = ctx;
+
+	if (!path_join(whole, root, path, NULL))
+		return -ENAMETOOLONG;
+	return file_read(whole, text, capacity);
+}
+
+bool
+limits_read(const char *root, struct limits *limits)
+{
+	return limits_read_with(read_below, (void *)(uintptr_t)root, limits);
 }
 
 uint64_t

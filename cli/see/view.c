@@ -50,6 +50,8 @@
 #define EXIT_PARTIAL 4  /* --strict, and something could not be read */
 #define EXIT_CROSSED 10 /* --fail-if */
 
+#define HEADER_ROUNDS 20u /* of a view that streams, between headers */
+
 /* What the options ask for, parsed against the table. */
 struct request {
 	struct filter *filter;
@@ -211,7 +213,8 @@ write_notes(struct session *session, const struct table *table)
 	for (struct table_note *note = table->notes; note != NULL;
 	     note = note->next)
 		fprintf(stream, "%s\n", note->text);
-	if (session->term.is_terminal && session->view->next != NULL)
+	if (session->term.is_terminal && session->view->next != NULL &&
+	    !session_has(session, OPTION_WATCH))
 		fprintf(stream, "%snext: %s%s\n",
 		    term_style(&session->term, STYLE_FAINT),
 		    session->view->next,
@@ -227,7 +230,10 @@ write_table(struct session *session, struct table *table)
 		.schema = schema,
 		.narrow = view->narrow,
 		.source = source_name(session->source),
-		.header = !session_has(session, OPTION_NO_HEADER),
+		.header =
+		    !session_has(session, OPTION_NO_HEADER) &&
+		    !(view->streams && session->round % HEADER_ROUNDS != 0),
+		.steady = view->streams,
 		.totals = view->totals || session_has(session, OPTION_TOTALS),
 		.exact = session_has(session, OPTION_BYTES),
 		.may_drop = !session_has(session, OPTION_COLUMNS) &&
@@ -326,8 +332,8 @@ wait_for_round(double seconds)
 static int
 run_rounds(struct session *session)
 {
-	bool clears =
-	    session->term.is_terminal && session->format == FORMAT_SCREEN;
+	bool clears = session->term.is_terminal && !session->view->streams &&
+		      session->format == FORMAT_SCREEN;
 	double interval =
 	    (double)session->options->number[OPTION_WATCH] / 1000.0;
 	uint64_t count = session->options->number[OPTION_TIMES];
@@ -337,7 +343,8 @@ run_rounds(struct session *session)
 	for (;;) {
 		if (clears)
 			fputs("\033[H\033[2J", stdout);
-		else if (session->round > 0 && session->format == FORMAT_SCREEN)
+		else if (session->round > 0 && !session->view->streams &&
+			 session->format == FORMAT_SCREEN)
 			fputc('\n', stdout);
 		code = run_round(session);
 		if (fflush(stdout) != 0 || ferror(stdout) != 0)
@@ -383,6 +390,8 @@ view_main(const struct options *options, const struct view *view)
 		session.ram_bytes = find_ram(&session);
 	int code = session_has(&session, OPTION_WATCH) ? run_rounds(&session)
 						       : run_round(&session);
+	if (session.view->end != NULL)
+		session.view->end(&session);
 	source_close(session.source);
 	return code;
 }

@@ -23,10 +23,13 @@ struct view {
 					  first; may be NULL */
 	const char *sort;              /* "": as they come */
 	bool totals;                   /* -t or not */
+	bool streams;                  /* --watch adds lines to one table */
 	/* Adds the rows. False: session->problem says why. */
 	bool (*fill)(struct session *session, struct table *table);
 	/* Prints instead of the table on a screen; NULL: the table. */
 	void (*screen)(struct session *session, struct table *table);
+	/* Frees the session's state; NULL: there is none. */
+	void (*end)(struct session *session);
 	const char *next; /* what to do next, commands */
 };
 

@@ -7,7 +7,7 @@
 #define CLI_SEE_VIEW_OPTIONS_H
 
 /* The commands that are views, as the owner of options. */
-#define VIEW_NAMES "ps"
+#define VIEW_NAMES "ps|free|meminfo|vmstat|swap|cache"
 
 #define PS_GROUPS "process|user|map|comm|exe|cgroup|tree"
 
@@ -72,7 +72,13 @@ X(ALL, "ps", "all", 'a', FLAG, "", "",                                        \
 X(NUMERIC, "ps", "numeric", 0, FLAG, "", "",                                  \
   "Show users as numbers.")                                                   \
 X(NO_PSS, "ps", "no-pss", 0, FLAG, "", "",                                    \
-  "Spare the processes the walk through their pages that pss costs.")
+  "Spare the processes the walk through their pages that pss costs.")         \
+X(FORMULA, "free", "formula", 0, FLAG, "", "",                                \
+  "Show what several tools mean by used, and how they work it out.")          \
+X(PAGING, "vmstat", "paging", 0, FLAG, "", "",                                \
+  "Show paging, with the columns of sar -B.")                                 \
+X(COUNTERS, "vmstat", "counters", 0, FLAG, "", "",                            \
+  "Show every counter of the kernel, and how fast it grows.")
 /* clang-format on */
 
 #endif

@@ -10,5 +10,13 @@ const struct view *const views[] = {
 	&ps_exe_view,
 	&ps_cgroup_view,
 	&ps_tree_view,
+	&free_view,
+	&formula_view,
+	&meminfo_view,
+	&vmstat_view,
+	&paging_view,
+	&counters_view,
+	&swap_view,
+	&cache_view,
 	NULL,
 };

@@ -6,6 +6,8 @@
 #include "view.h"
 
 extern const struct view ps_view, ps_user_view, ps_comm_view, ps_exe_view,
-    ps_cgroup_view, ps_tree_view, ps_map_view;
+    ps_cgroup_view, ps_tree_view, ps_map_view, free_view, formula_view,
+    meminfo_view, vmstat_view, paging_view, counters_view, swap_view,
+    cache_view;
 
 #endif

@@ -10,6 +10,7 @@
 #ifndef CLI_TABLE_COLUMN_TABLE_H
 #define CLI_TABLE_COLUMN_TABLE_H
 
+#include "machine_columns.h"
 #include "process_columns.h"
 
 /* clang-format off */
@@ -29,6 +30,7 @@ X(H_MEANING, "meaning", TEXT, NONE, "",                                       \
 #define COLUMN_TABLE(X)                                                        \
 	HELP_COLUMNS(X)                                                        \
 	PROCESS_COLUMNS(X)                                                     \
-	MAPPING_COLUMNS(X)
+	MAPPING_COLUMNS(X)                                                     \
+	MACHINE_COLUMNS(X)
 
 #endif

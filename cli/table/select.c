@@ -88,7 +88,7 @@ select_columns(struct table *table, const char *list, const char *preset,
     struct problem *problem)
 {
 	table->shown_count = 0;
-	if (list != NULL && strcmp(list, "all") == 0) {
+	if (strcmp(list != NULL ? list : preset, "all") == 0) {
 		for (size_t i = 0; i < table->column_count; i++)
 			show(table, i);
 		return true;

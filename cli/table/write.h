@@ -23,6 +23,7 @@ struct style_of_table {
 	bool totals;
 	bool exact;          /* bytes as numbers */
 	bool may_drop;       /* columns of the narrow list may go */
+	bool steady;         /* widths that do not hang on the rows */
 	bool fits;           /* lines are cut to the width */
 	uint64_t percent_of; /* bytes as percent of this; 0: not */
 };

@@ -11,8 +11,9 @@
 #include "port/linux/json.h"
 #include "write.h"
 
-#define GAP        2u
-#define TEXT_LEAST 8u /* columns that a text keeps */
+#define GAP          2u
+#define TEXT_LEAST   8u /* columns that a text keeps */
+#define STEADY_LEAST 7u
 
 struct layout {
 	const struct term *term;
@@ -160,15 +161,21 @@ is_left(const struct table_column *column)
 	return column->column->type == COLUMN_TEXT;
 }
 
-/* Where the label of a line of sums stands: in the first column that has no
- * sum. */
+/* Where the label of a line of sums stands: in the first column if it has no
+ * sum, else in the first text, else in the first without a sum. */
 static size_t
 label_place(const struct table *table)
 {
-	for (size_t i = 0; i < table->shown_count; i++)
-		if (table->total[table->shown[i]].kind == CELL_NONE)
-			return i;
-	return 0;
+	size_t place = 0;
+	for (size_t i = table->shown_count; i-- > 0;) {
+		size_t index = table->shown[i];
+		bool sums = table->total[index].kind != CELL_NONE;
+		if (!sums &&
+		    (i == 0 || is_left(&table->columns[index]) ||
+			!is_left(&table->columns[table->shown[place]])))
+			place = i;
+	}
+	return place;
 }
 
 static size_t
@@ -183,6 +190,16 @@ label_length(const struct layout *layout)
 	    layout->table->rest_count);
 }
 
+/* Columns of the header; and of a table that goes on, of any number. */
+static unsigned
+least_of(const struct layout *layout, const struct column *column)
+{
+	unsigned length = (unsigned)strlen(column->name);
+	if (!layout->style->steady)
+		return layout->style->header ? length : 0;
+	return length > STEADY_LEAST ? length : STEADY_LEAST;
+}
+
 /* Lays the columns out, without regard to the terminal's width. */
 static void
 measure(struct layout *layout)
@@ -193,9 +210,7 @@ measure(struct layout *layout)
 	for (size_t i = 0; i < table->shown_count && i < 256; i++) {
 		const struct table_column *column =
 		    &table->columns[table->shown[i]];
-		unsigned widest = layout->style->header
-				      ? (unsigned)strlen(column->column->name)
-				      : 0;
+		unsigned widest = least_of(layout, column->column);
 		for (size_t row = 0; row < table->order_count + 2; row++) {
 			const struct cell *cell;
 			if (row < table->order_count)
