@@ -30,7 +30,9 @@
  * port says that fresh RAM reads zero, the work is turned round: nothing is
  * written at allocation, and what comes back is cleared. So tables of
  * gigabytes for memory that is never used cost nothing on a host that gives
- * memory at the first touch.
+ * memory at the first touch. Memory beyond the direct map (highmem) can be
+ * reserved and is handed over, but is never given to anybody: who asks here
+ * wants to write to it.
  *
  * Invariants, verified by qr_check_boot:
  *
@@ -215,6 +217,9 @@ qr_boot_init(struct qr_boot *boot, const struct qr_port *port)
 		return -QR_ENOMEM;
 
 	boot->direct_map = port->ops->direct_map(port->ctx);
+	boot->direct_end = UINT64_MAX;
+	if (boot->direct_map != NULL && port->direct_map_end != 0)
+		boot->direct_end = port->direct_map_end;
 	boot->zeroed = (port->flags & QR_PORT_ZEROED_RAM) != 0;
 	boot->signature = BOOT_SIGNATURE;
 	return 0;
@@ -340,8 +345,8 @@ qr_boot_alloc(struct qr_boot *boot, const struct qr_boot_request *request,
 	    "%llu bytes, align %llu", (unsigned long long)request->size_bytes,
 	    (unsigned long long)request->align);
 	struct qr_boot_request plan = *request;
-	if (plan.limit_high == 0)
-		plan.limit_high = UINT64_MAX;
+	if (plan.limit_high == 0 || plan.limit_high > boot->direct_end)
+		plan.limit_high = boot->direct_end;
 	bool is_small =
 	    plan.size_bytes < QR_PAGE_SIZE && plan.align < QR_PAGE_SIZE;
 	if (is_small && tail_take(boot, &plan, start))
@@ -362,6 +367,8 @@ range_clear(const struct qr_boot *boot, qr_paddr_t start, qr_paddr_t end)
 		const struct qr_boot_range *range = &boot->usable.range[at];
 		qr_paddr_t from = range->start > start ? range->start : start;
 		qr_paddr_t to = range->end < end ? range->end : end;
+		if (to > boot->direct_end)
+			to = boot->direct_end;
 		if (from >= to)
 			return;
 		__builtin_memset(boot->direct_map + from, 0,

@@ -34,6 +34,7 @@ struct qr_boot {
 	bool sealed;
 	bool zeroed;               /* free memory reads as zeroes */
 	unsigned char *direct_map; /* NULL: addresses can't be touched */
+	qr_paddr_t direct_end;     /* those from here on can't */
 	qr_paddr_t tail_start;     /* unused rest of a page that sub-page
 				      requests were cut from */
 	qr_paddr_t tail_end;
@@ -63,8 +64,8 @@ struct qr_boot_request {
 };
 
 /*
- * First fit. Requests below a page are packed behind the last one. Zeroed if
- * there is a direct map.
+ * First fit. Requests below a page are packed behind the last one. Where
+ * there is a direct map it is from there, and zeroed.
  * -QR_ENOMEM: there is no such range; -QR_E2BIG as above.
  */
 QR_MUST_CHECK int qr_boot_alloc(struct qr_boot *boot,

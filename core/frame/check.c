@@ -23,7 +23,7 @@ is_in_buddy(const struct qr_frames *frames, uint64_t index)
 {
 	for (unsigned i = 0; i < frames->zone_count; i++) {
 		const struct qr_zone *zone = &frames->zone[i];
-		uint64_t unit = index - zone->first;
+		uint64_t unit = index - zone->base;
 		if (!zone_has(zone, index))
 			continue;
 		bool is_free = qr_buddy_is_free(&zone->buddy, unit, NULL);

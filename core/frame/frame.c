@@ -84,10 +84,20 @@
  * balloon, since that memory is not ours. What is taken out of the reserve
  * goes to the one who asked and never onto a list.
  *
- * A zonelist is the classes from the widest that an allocation may use down
- * to the narrowest. In zones narrower than that it must leave one frame for
- * 256 of the wider zones, or memory that few devices can reach would be
- * used up by those who could have had any.
+ * Zones differ in class: DMA and DMA32 for devices that reach little; HIGHMEM
+ * beyond the direct map, for mapped pages only; MOVABLE, set aside for what
+ * can be moved, so that it can be emptied; NORMAL, the rest. Which there are
+ * is the port's and the configuration's to say. An allocation's flags say
+ * which class is the widest it may use, and it may use all narrower ones too,
+ * but leaves there a part of what it could have had in the wider zones (the
+ * reserve; one frame in 256, of NORMAL one in 32), or memory that few can use
+ * would be used up by those who could have had any.
+ *
+ * A zonelist has the zones that an allocation may use, by the distance of
+ * their nodes from the CPU's, and within a node the widest class first: a node
+ * is used up before the next one is begun (zonelist.c). A CPU's usual
+ * allocation looks at the first zone of two lists only, which it finds in one
+ * load.
  *
  * Reclaim is repeated as long as it makes progress, since others may take
  * what was freed. Rounds in vain may mean that all candidates are in other
@@ -132,7 +142,10 @@
  * 9. Failure
  *
  * Only allocation fails, and creation. Freeing, counting and changing kinds
- * need no memory. A frame freed twice, or that was never allocated, is found
+ * need no memory. Who must not fail halfway has the frames promised before it
+ * begins (promise.c): they are allocated then, and redeeming one is taking it
+ * off the caller's own list, which can't fail. There is no flag that makes an
+ * allocation wait for ever, since nothing proves that it would end. A frame freed twice, or that was never allocated, is found
  * by its kind; a pointer that is no descriptor by its place; a free that would
  * overlap a free block by the buddy.
  *
@@ -376,7 +389,30 @@ struct need {
 	qr_gfp_t gfp;
 	unsigned order;
 	enum qr_page_kind kind;
+	uint32_t node; /* for a CPU of which */
 };
+
+static const struct zonelist *
+need_list(const struct qr_frames *frames, const struct need *need)
+{
+	return &frames->list[need->node][qr_gfp_zone(need->gfp)];
+}
+
+/* Whether the zone will do. Those of other nodes are counted. */
+static bool
+need_suits(const struct need *need, const struct qr_zone *zone)
+{
+	return zone->node == need->node || (need->gfp & QR_GFP_THISNODE) == 0;
+}
+
+static void
+count_missed(const struct need *need, struct qr_zone *zone, size_t got)
+{
+	/* Relaxed: only statistics read it. */
+	if (zone->node != need->node)
+		atomic_fetch_add_explicit(&zone->missed, got,
+		    memory_order_relaxed);
+}
 
 /* As zone_alloc_singles, while somebody else is inside the CPU's list. */
 static size_t
@@ -506,16 +542,19 @@ zone_alloc_block(struct qr_frames *frames, struct qr_zone *zone,
 static struct qr_page *
 alloc_easily(struct qr_frames *frames, const struct need *need)
 {
-	unsigned i = frames->first_zone[gfp_class(need->gfp)];
-	for (; i < frames->zone_count; i++) {
+	const struct zonelist *list = need_list(frames, need);
+	for (unsigned i = 0; i < list->count; i++) {
 		struct qr_page *page;
-		struct qr_zone *zone = &frames->zone[i];
+		struct qr_zone *zone = &frames->zone[list->zone[i]];
+		if (!need_suits(need, zone))
+			continue;
 		bool is_taken =
 		    need->order == 0
 			? zone_alloc_singles(frames, zone, need, 1, &page) != 0
 			: zone_alloc_block(frames, zone, need, &page);
 		if (!is_taken)
 			continue;
+		count_missed(need, zone, 1);
 		page_begin(frames, zone, page, need->order, need->kind);
 		return page;
 	}
@@ -605,14 +644,30 @@ assert_may_alloc(const struct qr_frames *frames, qr_gfp_t gfp,
 	    "gfp 0x%x, holding locks 0x%x", gfp, *held);
 }
 
+/* Flags that send an allocation elsewhere than to the nearest zone for the
+ * core's own pages, or for mapped ones. */
+#define GFP_PLACED                                                             \
+	(QR_GFP_DMA | QR_GFP_DMA32 | QR_GFP_HIGHMEM | QR_GFP_MOVABLE |         \
+	    QR_GFP_THISNODE)
+
+/* The zone that this CPU's allocations are tried in first. */
+static inline struct qr_zone *
+zone_near(const struct qr_frames *frames, unsigned cpu, qr_gfp_t gfp)
+{
+	if (QR_PORT_FLAT_RAM)
+		return frames->zone;
+	return frames->near[cpu][(gfp & QR_GFP_USER) != 0];
+}
+
 /* The usual case: a frame from the CPU's list of the first zone, which is
  * neither empty nor in use. NULL: it is not so. */
 static inline struct qr_page *
 alloc_from_list(struct qr_frames *frames, qr_gfp_t gfp, enum qr_page_kind kind)
 {
 	struct qr_page *page = NULL;
-	struct qr_zone *zone = &frames->zone[0];
-	struct qr_pcp *pcp = pcp_here(frames, zone);
+	unsigned cpu = qr_port_cpu(frames->port);
+	struct qr_zone *zone = zone_near(frames, cpu, gfp);
+	struct qr_pcp *pcp = &zone->pcp[cpu];
 	if (QR_UNLIKELY(!qr_busy_try_enter(&pcp->busy)))
 		return NULL;
 	uint32_t count =
@@ -631,10 +686,13 @@ qr_frame_alloc(struct qr_frames *frames, qr_gfp_t gfp, unsigned order,
 {
 	struct qr_page *page = NULL;
 	assert_may_alloc(frames, gfp, kind);
-	if (order == 0 && gfp_class(gfp) == ZONE_NORMAL)
+	if (order == 0 && (gfp & GFP_PLACED) == 0)
 		page = alloc_from_list(frames, gfp, kind);
 	if (QR_UNLIKELY(page == NULL)) {
-		page = alloc_hard(frames, &(struct need){ gfp, order, kind });
+		uint32_t node =
+		    qr_node_of_cpu(frames, qr_port_cpu(frames->port));
+		page = alloc_hard(frames,
+		    &(struct need){ gfp, order, kind, node });
 		if (page == NULL)
 			return NULL;
 	}
@@ -642,18 +700,35 @@ qr_frame_alloc(struct qr_frames *frames, qr_gfp_t gfp, unsigned order,
 	return page;
 }
 
+struct qr_page *
+qr_frame_alloc_node(struct qr_frames *frames, qr_gfp_t gfp, unsigned order,
+    enum qr_page_kind kind, uint32_t node)
+{
+	assert_may_alloc(frames, gfp, kind);
+	QR_ASSERT(node < QR_NODES_MAX, "node %u", node);
+	struct qr_page *page =
+	    alloc_hard(frames, &(struct need){ gfp, order, kind, node });
+	if (page != NULL)
+		page_finish(frames, page, gfp);
+	return page;
+}
+
 size_t
 qr_frame_alloc_bulk(struct qr_frames *frames, qr_gfp_t gfp, size_t count,
     enum qr_page_kind kind, struct qr_page **out)
 {
-	const struct need need = { gfp, 0, kind };
+	const struct need need = { gfp, 0, kind,
+		qr_node_of_cpu(frames, qr_port_cpu(frames->port)) };
+	const struct zonelist *list = need_list(frames, &need);
 	size_t got = 0;
 	assert_may_alloc(frames, 0, kind);
-	unsigned i = frames->first_zone[gfp_class(gfp)];
-	for (; i < frames->zone_count && got < count; i++) {
-		struct qr_zone *zone = &frames->zone[i];
+	for (unsigned i = 0; i < list->count && got < count; i++) {
+		struct qr_zone *zone = &frames->zone[list->zone[i]];
+		if (!need_suits(&need, zone))
+			continue;
 		size_t more = got + zone_alloc_singles(frames, zone, &need,
 					count - got, &out[got]);
+		count_missed(&need, zone, more - got);
 		for (; got < more; got++) {
 			page_begin(frames, zone, out[got], 0, kind);
 			page_finish(frames, out[got], gfp);

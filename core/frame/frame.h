@@ -15,8 +15,7 @@
 #include "../boot/boot.h"
 #include "buddy.h"
 
-#define QR_FRAME_ORDERS 11u /* orders 0 to 10, up to 4 MiB */
-#define QR_NODES_MAX    4u
+#define QR_FRAME_ORDERS 11u        /* orders 0 to 10, up to 4 MiB */
 #define QR_PFN_NIL      UINT32_MAX /* end of a list of pages */
 
 /*
@@ -99,17 +98,69 @@ _Static_assert(sizeof(struct qr_page) == 32, "a page descriptor is 32 bytes");
 
 /* From where and how hard an allocation may try. QR_GFP_RECLAIM: reclaim may
  * happen within the call, so no lock above QR_RANK_SPACE is held. */
-#define QR_GFP_ATOMIC  0x01u /* no reclaim; may use half of the reserve */
-#define QR_GFP_RECLAIM 0x02u /* may reclaim, and wait for that */
-#define QR_GFP_RESERVE 0x04u /* reclaim's own: may use all of the reserve */
-#define QR_GFP_ZERO    0x08u /* direct-mapped contents zeroed */
-#define QR_GFP_USER    0x10u /* for a mapped page: releases the home bytes */
-#define QR_GFP_NORETRY 0x20u /* one round of reclaim at most */
-#define QR_GFP_DMA32   0x40u /* below 4 GiB, see QR_PORT_DMA_ZONES */
-#define QR_GFP_DMA     0x80u /* below 16 MiB */
+#define QR_GFP_ATOMIC  0x001u /* no reclaim; may use half of the reserve */
+#define QR_GFP_RECLAIM 0x002u /* may reclaim, and wait for that */
+#define QR_GFP_RESERVE 0x004u /* reclaim's own: may use all of the reserve */
+#define QR_GFP_ZERO    0x008u /* direct-mapped contents zeroed */
+#define QR_GFP_USER                                                            \
+	0x010u                 /* a mapped page: anywhere; releases the home
+				  bytes */
+#define QR_GFP_NORETRY  0x020u /* one round of reclaim at most */
+#define QR_GFP_DMA32    0x040u /* below 4 GiB, see QR_PORT_DMA_ZONES */
+#define QR_GFP_DMA      0x080u /* below 16 MiB */
+#define QR_GFP_HIGHMEM  0x100u /* need not be in the direct map */
+#define QR_GFP_MOVABLE  0x200u /* its owner lets it be moved */
+#define QR_GFP_THISNODE 0x400u /* from the node asked for or not at all */
+
+/* All of them, for who shows them by name. */
+#define QR_GFP_FLAGS(X)                                                        \
+	X(ATOMIC)                                                              \
+	X(RECLAIM)                                                             \
+	X(RESERVE)                                                             \
+	X(ZERO)                                                                \
+	X(USER)                                                                \
+	X(NORETRY)                                                             \
+	X(DMA32)                                                               \
+	X(DMA)                                                                 \
+	X(HIGHMEM)                                                             \
+	X(MOVABLE)                                                             \
+	X(THISNODE)
 
 #define QR_GFP_KERNEL QR_GFP_RECLAIM
 #define QR_GFP_PAGE   (QR_GFP_RECLAIM | QR_GFP_USER)
+
+/* What kind of frames a zone has, the widest last: who may have one kind may
+ * have those before it too. */
+enum qr_zone_class {
+	QR_ZONE_DMA,     /* below 16 MiB */
+	QR_ZONE_DMA32,   /* below 4 GiB */
+	QR_ZONE_NORMAL,  /* in the direct map */
+	QR_ZONE_HIGHMEM, /* not in it */
+	QR_ZONE_MOVABLE, /* set aside for what can be moved */
+	QR_ZONE_CLASSES,
+};
+
+/* The widest class that an allocation may use, where all exist. */
+static inline enum qr_zone_class
+qr_gfp_zone(qr_gfp_t gfp)
+{
+	if ((gfp & QR_GFP_DMA) != 0)
+		return QR_ZONE_DMA;
+	if ((gfp & QR_GFP_DMA32) != 0)
+		return QR_ZONE_DMA32;
+	if ((gfp & QR_GFP_USER) != 0)
+		return QR_ZONE_MOVABLE;
+	if ((gfp & QR_GFP_HIGHMEM) == 0)
+		return QR_ZONE_NORMAL;
+	return (gfp & QR_GFP_MOVABLE) != 0 ? QR_ZONE_MOVABLE : QR_ZONE_HIGHMEM;
+}
+
+/* "DMA", ... */
+const char *qr_zone_name(enum qr_zone_class zone_class);
+
+/* Writes the flags' names, "RECLAIM|USER", "0" where there are none, as far
+ * as they fit size_bytes with a final NUL; returns the bytes of the whole. */
+size_t qr_gfp_describe(qr_gfp_t gfp, char *text, size_t size_bytes);
 
 /* Named levels of free memory; compared by the predicates below only. */
 struct qr_watermarks {
@@ -128,8 +179,29 @@ struct qr_frame_ops {
 };
 
 struct qr_frame_config {
-	uint64_t min_free_pages; /* 0: derived from the memory's size. Never
+	uint64_t min_free_pages;  /* 0: derived from the memory's size. Never
 				    more than a quarter of it */
+	uint64_t movable_pages;   /* of the highest of each node, by its
+				    share, are set aside for what can be
+				    moved: QR_ZONE_MOVABLE */
+	uint64_t watermark_scale; /* distance between the watermarks, at
+				     least, in 1/10000 of memory; 0: 10 */
+};
+
+/* One zone, as zoneinfo shows it; pages. A racy look. */
+struct qr_zone_stat {
+	const char *name;
+	uint32_t node;
+	qr_pfn_t pfn_start; /* its first frame */
+	uint64_t spanned;   /* from there to its last, holes included */
+	uint64_t present;   /* frames that exist */
+	uint64_t free;      /* in the buddy */
+	uint64_t listed;    /* on the CPUs' lists */
+	uint64_t balloon;
+	struct qr_watermarks marks;
+	uint64_t reserve[QR_ZONE_CLASSES]; /* left by who could have had a
+					      wider class (lowmem reserve) */
+	uint64_t missed; /* allocations that wanted another node's */
 };
 
 /* Counts of pages; a racy sum, exact when nothing runs. */
@@ -178,6 +250,34 @@ const struct qr_port *qr_frame_port(const struct qr_frames *frames);
 QR_MUST_CHECK struct qr_page *qr_frame_alloc(struct qr_frames *frames,
     qr_gfp_t gfp, unsigned order, enum qr_page_kind kind);
 
+/* As qr_frame_alloc, on behalf of a CPU of that node: its zones come first,
+ * then those of the nodes nearest to it. */
+QR_MUST_CHECK struct qr_page *qr_frame_alloc_node(struct qr_frames *frames,
+    qr_gfp_t gfp, unsigned order, enum qr_page_kind kind, uint32_t node);
+
+/*
+ * Frames promised to one who must not fail later: they are taken out now, and
+ * handed out by a call that can't. All of the caller's own; zeroed, it holds
+ * none.
+ */
+struct qr_frame_promise {
+	uint32_t first; /* pfn, linked by next */
+	uint32_t count;
+};
+
+/* Fills up to count single frames. -QR_ENOMEM: what was there stays. */
+QR_MUST_CHECK int qr_frame_promise(struct qr_frames *frames,
+    struct qr_frame_promise *promise, qr_gfp_t gfp, uint32_t count);
+
+/* One frame of the promise, which holds one: as qr_frame_alloc gives it,
+ * without home bytes if it is for QR_PAGE_USER. Takes no lock. Can't fail, for
+ * the frame is the caller's already. */
+struct qr_page *qr_frame_redeem_nofail(struct qr_frames *frames,
+    struct qr_frame_promise *promise, enum qr_page_kind kind);
+
+/* Gives back what is left. */
+void qr_frame_forgo(struct qr_frames *frames, struct qr_frame_promise *promise);
+
 /* Up to count single frames into out[], as many as can be had without
  * reclaim; returns how many. */
 size_t qr_frame_alloc_bulk(struct qr_frames *frames, qr_gfp_t gfp, size_t count,
@@ -199,7 +299,8 @@ struct qr_page *qr_frame_page(const struct qr_frames *frames, qr_pfn_t pfn);
 qr_pfn_t qr_frame_pfn(const struct qr_frames *frames,
     const struct qr_page *page);
 
-/* The block's bytes in the direct map, marked live there. */
+/* The block's bytes in the direct map, marked live there. It must be in it:
+ * not of QR_GFP_HIGHMEM or QR_GFP_USER. */
 void *qr_frame_data(struct qr_frames *frames, struct qr_page *page);
 
 /*
@@ -220,6 +321,20 @@ struct qr_watermarks qr_frame_watermarks(const struct qr_frames *frames);
 void qr_frame_drain(struct qr_frames *frames);
 
 void qr_frame_stat(const struct qr_frames *frames, struct qr_frame_stat *stat);
+
+/* Zones there are, and the index-th of them. */
+unsigned qr_frame_zone_count(const struct qr_frames *frames);
+void qr_frame_zone_stat(const struct qr_frames *frames, unsigned index,
+    struct qr_zone_stat *stat);
+
+/* The zones that an allocation for the class on behalf of a node is tried in,
+ * in this order, by index; returns how many. */
+unsigned qr_frame_zonelist(const struct qr_frames *frames, uint32_t node,
+    enum qr_zone_class zone_class, uint8_t list[]);
+
+/* Frames that stay free whatever is asked: each zone's high watermark and
+ * largest reserve. */
+uint64_t qr_frame_total_reserve(const struct qr_frames *frames);
 
 /* Frames that the core may use now: all but boot's and the balloon. */
 uint64_t qr_frame_usable(const struct qr_frames *frames);

@@ -15,16 +15,13 @@
 #include "frame.h"
 #include "port_inline.h"
 
-/* What devices can reach a zone's frames; a wider class may use a narrower
- * one's frames, but for their reserve. */
-enum zone_class {
-	ZONE_DMA,   /* below 16 MiB */
-	ZONE_DMA32, /* below 4 GiB */
-	ZONE_NORMAL,
-	ZONE_CLASSES,
-};
+#define ZONES_MAX (QR_NODES_MAX * (unsigned)QR_ZONE_CLASSES)
 
-#define ZONES_MAX (QR_NODES_MAX * (unsigned)ZONE_CLASSES)
+/* Where an allocation is tried, the best place first. */
+struct zonelist {
+	uint8_t count;
+	uint8_t zone[ZONES_MAX]; /* indexes */
+};
 
 /* Frames whose descriptors exist together or not at all: 32 MiB, described
  * by 256 KiB, which is the most that an island of memory can waste. */
@@ -66,13 +63,14 @@ struct qr_zone {
 	_Atomic(uint32_t) pcp_batch; /* (a) frames moved at once */
 
 	/* --- what it is --- */
-	uint64_t first;        /* (c) index of its first frame, a multiple of
-				  the largest block */
-	uint64_t end;          /* (c) one past its last */
-	uint64_t pages;        /* (c) usable ones of these */
-	uint32_t node;         /* (c) */
-	enum zone_class class; /* (c) */
-	uint8_t index;         /* (c) in frames->zone */
+	uint64_t base;  /* (c) index, a multiple of the largest block */
+	uint64_t first; /* (c) index of its first frame */
+	uint64_t end;   /* (c) one past its last */
+	uint64_t pages; /* (c) usable ones of these */
+	uint32_t node;  /* (c) */
+	enum qr_zone_class class; /* (c) */
+	uint8_t index;            /* (c) in frames->zone */
+	_Atomic(uint64_t) missed; /* (a) frames for want of nearer ones */
 
 	/* --- watermarks --- */
 	_Atomic(uint64_t) free_pages; /* (z,a) buddy.free_units */
@@ -80,9 +78,9 @@ struct qr_zone {
 	_Atomic(uint64_t) low_pages;  /* (a) */
 	_Atomic(uint64_t) high_pages; /* (a) */
 	/* (c) kept from allocations that could have used a wider class */
-	uint64_t reserve[ZONE_CLASSES];
+	uint64_t reserve[QR_ZONE_CLASSES];
 
-	/* --- frames; unit 0 has index first --- */
+	/* --- frames; unit 0 has index base --- */
 	struct qr_lock lock;     /* rank QR_RANK_ZONE */
 	struct qr_buddy buddy;   /* (z) free */
 	struct qr_buddy balloon; /* (z) given away */
@@ -109,9 +107,14 @@ struct qr_frames {
 	/* --- zones, the widest class first, by node within a class --- */
 	struct qr_zone *zone; /* (c) [zone_count] */
 	unsigned zone_count;  /* (c) */
-	/* (c) where the zonelist of a class begins; it goes on to the end */
-	unsigned first_zone[ZONE_CLASSES];
-	uint64_t min_free_pages; /* (c) as configured; 0: derived */
+	/* (c) first of the zonelist that a CPU uses, for the core's own and
+	 * for mapped pages */
+	struct qr_zone *near[QR_CPUS_MAX][2];
+	struct zonelist list[QR_NODES_MAX][QR_ZONE_CLASSES]; /* (c) */
+	uint64_t min_free_pages;  /* (c) as configured; 0: derived */
+	uint64_t watermark_scale; /* (c) 1/10000 */
+	qr_pfn_t direct_end;      /* (c) frames from here on have no place in
+				     the direct map */
 
 	/* --- upcalls --- */
 	const struct qr_frame_ops *ops; /* (c) after boot; NULL: none */
@@ -228,15 +231,6 @@ QR_MUST_CHECK bool qr_zone_recall(struct qr_frames *frames,
 
 /* --- watermark.c --- */
 
-/* Class of the zones where an allocation starts. */
-static inline enum zone_class
-gfp_class(qr_gfp_t gfp)
-{
-	if ((gfp & (QR_GFP_DMA | QR_GFP_DMA32)) == 0)
-		return ZONE_NORMAL;
-	return (gfp & QR_GFP_DMA) != 0 ? ZONE_DMA : ZONE_DMA32;
-}
-
 /* Free pages that an allocation under gfp must leave in the zone. */
 uint64_t qr_watermark_floor(const struct qr_zone *zone, qr_gfp_t gfp);
 
@@ -249,6 +243,14 @@ void qr_watermark_update(struct qr_frames *frames, uint64_t more_balloon);
 
 /* Wakes background reclaim if memory is low. */
 void qr_watermark_signal(struct qr_frames *frames);
+
+/* --- zonelist.c --- */
+
+/* Once all zones are known. */
+void qr_zonelists_init(struct qr_frames *frames);
+
+/* Node that a CPU is near to. */
+uint32_t qr_node_of_cpu(const struct qr_frames *frames, unsigned cpu);
 
 /* --- stat.c --- */
 

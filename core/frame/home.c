@@ -40,6 +40,9 @@ void *
 qr_frame_data(struct qr_frames *frames, struct qr_page *page)
 {
 	qr_pfn_t pfn = qr_frame_pfn(frames, page);
+	QR_ASSERT(pfn < frames->direct_end,
+	    "frame 0x%llx has no place in the direct map",
+	    (unsigned long long)pfn);
 	QR_HARD(page->kind != QR_PAGE_FREE, "frame 0x%llx is nobody's",
 	    (unsigned long long)pfn);
 	uint8_t flags =

@@ -12,88 +12,158 @@
 
 #define TABLE_ALIGN 64u /* bytes; of each part: a cache line */
 
-/* An allocation that could have had a wider class leaves one frame of a
- * narrower zone for so many of the wider ones. */
-#define RESERVE_DIVISOR 256u
+/* An allocation that could have had a wider class leaves one frame of a zone
+ * of this class for so many of the wider ones; the field's numbers. NORMAL is
+ * what the core itself lives on, so mapped pages that could be elsewhere leave
+ * more of it. */
+static const uint64_t reserve_divisor[QR_ZONE_CLASSES] = {
+	[QR_ZONE_DMA] = 256,
+	[QR_ZONE_DMA32] = 256,
+	[QR_ZONE_NORMAL] = 32,
+	[QR_ZONE_HIGHMEM] = UINT64_MAX,
+	[QR_ZONE_MOVABLE] = UINT64_MAX,
+};
 
 /* The largest block is aligned to its size. */
 #define BLOCK_MAX ((uint64_t)1 << (QR_FRAME_ORDERS - 1))
 
 /* What a zone will be. */
 struct plan_zone {
-	qr_pfn_t start; /* 0 pages: unused */
-	qr_pfn_t end;
-	uint64_t first; /* index of start, and one past the last frame's */
-	uint64_t past;
-	uint64_t pages;
-	uint32_t node;
-	enum zone_class class;
+	uint64_t first; /* index of its first frame */
+	uint64_t past;  /* one past its last frame's */
+	uint64_t pages; /* 0: unused */
+	uint8_t node;
+	uint8_t class;
 };
 
 struct plan {
 	struct plan_zone zone[ZONES_MAX];
 	unsigned zone_count;
-	bool has_classes; /* else all is ZONE_NORMAL */
+	/* Frames of a class, but for MOVABLE; from the end of the one before
+	 * it. */
+	qr_pfn_t class_end[QR_ZONE_MOVABLE];
+	qr_pfn_t movable_start[QR_NODES_MAX];
 	struct sparse_plan sparse;
 	size_t bytes; /* of all tables */
 };
 
-/* First frame past the class. */
-static qr_pfn_t class_end(enum zone_class class)
+/* Where classes end. A class that devices and direct map don't tell apart
+ * from the one before it is empty. */
+static void
+plan_classes(struct plan *plan, const struct qr_port *port)
 {
-	static const qr_pfn_t end[ZONE_CLASSES] = {
-		[ZONE_DMA] = (uint64_t)16 << 20 >> QR_PAGE_SHIFT,
-		[ZONE_DMA32] = (uint64_t)4 << 30 >> QR_PAGE_SHIFT,
-		[ZONE_NORMAL] = UINT64_MAX,
-	};
-	return end[class];
+	bool has_dma = (port->flags & QR_PORT_DMA_ZONES) != 0;
+	qr_pfn_t high = port->direct_map_end != 0
+			    ? port->direct_map_end >> QR_PAGE_SHIFT
+			    : UINT64_MAX;
+	uint64_t dma = has_dma ? (uint64_t)16 << 20 >> QR_PAGE_SHIFT : 0;
+	uint64_t dma32 = has_dma ? (uint64_t)4 << 30 >> QR_PAGE_SHIFT : 0;
+	plan->class_end[QR_ZONE_DMA] = qr_min(dma, high);
+	plan->class_end[QR_ZONE_DMA32] = qr_min(dma32, high);
+	plan->class_end[QR_ZONE_NORMAL] = high;
+	plan->class_end[QR_ZONE_HIGHMEM] = UINT64_MAX;
 }
 
-static qr_pfn_t
-class_start(const struct plan *plan, enum zone_class class)
+/* Frames of the node, or of all: QR_NODES_MAX. */
+static uint64_t
+node_pages(const struct qr_boot *boot, uint32_t node)
 {
-	if (!plan->has_classes || class == ZONE_DMA)
-		return 0;
-	return class_end((enum zone_class)(class - 1));
+	uint64_t pages = 0;
+	for (size_t i = 0; i < boot->usable.count; i++) {
+		const struct qr_boot_range *range = &boot->usable.range[i];
+		if (node == QR_NODES_MAX || range->node == node)
+			pages += (range->end - range->start) >> QR_PAGE_SHIFT;
+	}
+	return pages;
+}
+
+/* Where the node's highest pages begin. */
+static qr_pfn_t
+node_top(const struct qr_boot *boot, uint32_t node, uint64_t pages)
+{
+	for (size_t i = boot->usable.count; i-- > 0 && pages != 0;) {
+		const struct qr_boot_range *range = &boot->usable.range[i];
+		uint64_t there = (range->end - range->start) >> QR_PAGE_SHIFT;
+		if (range->node != node)
+			continue;
+		if (there >= pages)
+			return qr_round_up((range->end >> QR_PAGE_SHIFT) -
+					       pages,
+			    BLOCK_MAX);
+		pages -= there;
+	}
+	return UINT64_MAX;
+}
+
+static void
+plan_movable(struct plan *plan, const struct qr_boot *boot,
+    const struct qr_frame_config *config)
+{
+	uint64_t all = node_pages(boot, QR_NODES_MAX);
+	for (uint32_t node = 0; node < QR_NODES_MAX; node++) {
+		plan->movable_start[node] = UINT64_MAX;
+		if (config == NULL || config->movable_pages == 0)
+			continue;
+		uint64_t want = qr_min(config->movable_pages, all) *
+				node_pages(boot, node) / all;
+		plan->movable_start[node] = node_top(boot, node, want);
+	}
+}
+
+/* Frames [*start, *end) that are of the class if they are the node's. */
+static void
+class_range(const struct plan *plan, enum qr_zone_class class, uint32_t node,
+    qr_pfn_t *start, qr_pfn_t *end)
+{
+	qr_pfn_t movable = plan->movable_start[node];
+	if (class == QR_ZONE_MOVABLE) {
+		*start = movable;
+		*end = UINT64_MAX;
+		return;
+	}
+	*start = class == QR_ZONE_DMA ? 0 : plan->class_end[class - 1];
+	*end = qr_min(plan->class_end[class], movable);
 }
 
 /* What of the node's usable memory is of the class. */
 static struct plan_zone
 plan_one(const struct plan *plan, const struct qr_boot *boot,
-    enum zone_class class, uint32_t node)
+    enum qr_zone_class class, uint32_t node)
 {
-	struct plan_zone zone = { .class = class, .node = node };
+	struct plan_zone zone = { .class = (uint8_t) class,
+		.node = (uint8_t)node };
+	qr_pfn_t low = 0;
+	qr_pfn_t high = 0;
+	qr_pfn_t from;
+	qr_pfn_t to;
+	class_range(plan, class, node, &from, &to);
 	for (size_t i = 0; i < boot->usable.count; i++) {
 		const struct qr_boot_range *range = &boot->usable.range[i];
-		qr_pfn_t start = qr_max(range->start >> QR_PAGE_SHIFT,
-		    class_start(plan, class));
-		qr_pfn_t end =
-		    qr_min(range->end >> QR_PAGE_SHIFT, class_end(class));
+		qr_pfn_t start = qr_max(range->start >> QR_PAGE_SHIFT, from);
+		qr_pfn_t end = qr_min(range->end >> QR_PAGE_SHIFT, to);
 		if (range->node != node || start >= end)
 			continue;
 		if (zone.pages == 0)
-			zone.start = qr_round_down(start, BLOCK_MAX);
-		zone.end = end;
+			low = start;
+		high = end;
 		zone.pages += end - start;
 	}
 	if (zone.pages != 0) {
-		zone.first =
-		    qr_sparse_plan_index(boot, &plan->sparse, zone.start);
+		zone.first = qr_sparse_plan_index(boot, &plan->sparse, low);
 		zone.past =
-		    qr_sparse_plan_index(boot, &plan->sparse, zone.end - 1) + 1;
+		    qr_sparse_plan_index(boot, &plan->sparse, high - 1) + 1;
 	}
 	return zone;
 }
 
-/* Zones in the order of the zonelists. */
+/* Zones, the widest class first. */
 static void
 plan_zones(struct plan *plan, const struct qr_boot *boot)
 {
-	unsigned first = plan->has_classes ? ZONE_DMA : ZONE_NORMAL;
-	for (unsigned class = ZONE_CLASSES; class -- > first;) {
+	for (unsigned class = QR_ZONE_CLASSES; class -- > 0;) {
 		for (uint32_t node = 0; node < QR_NODES_MAX; node++) {
-			struct plan_zone zone =
-			    plan_one(plan, boot, (enum zone_class) class, node);
+			struct plan_zone zone = plan_one(plan, boot,
+			    (enum qr_zone_class) class, node);
 			if (zone.pages != 0)
 				plan->zone[plan->zone_count++] = zone;
 		}
@@ -110,23 +180,27 @@ static size_t
 buddy_bytes(const struct plan_zone *zone)
 {
 	return part_bytes(
-	    qr_buddy_state_bytes(zone->past - zone->first, QR_FRAME_ORDERS));
+	    qr_buddy_state_bytes(zone->past -
+				     qr_round_down(zone->first, BLOCK_MAX),
+		QR_FRAME_ORDERS));
 }
 
 static int
 plan_make(struct plan *plan, const struct qr_port *port,
-    const struct qr_boot *boot)
+    const struct qr_boot *boot, const struct qr_frame_config *config)
 {
 	for (size_t i = 0; i < boot->usable.count; i++)
 		if (boot->usable.range[i].node >= QR_NODES_MAX)
 			return -QR_EINVAL;
-	*plan = (struct plan){
-		.has_classes = (port->flags & QR_PORT_DMA_ZONES) != 0,
-	};
+	*plan = (struct plan){ 0 };
 	int error = qr_sparse_plan(boot, &plan->sparse);
 	if (error != 0)
 		return error;
+	plan_classes(plan, port);
+	plan_movable(plan, boot, config);
 	plan_zones(plan, boot);
+	if (QR_PORT_FLAT_RAM && plan->zone_count != 1)
+		return -QR_EINVAL;
 	plan->bytes = part_bytes(sizeof(struct qr_frames)) +
 		      part_bytes(plan->zone_count * sizeof(struct qr_zone)) +
 		      plan->zone_count *
@@ -145,12 +219,13 @@ tables_alloc(const struct plan *plan, struct qr_boot *boot,
 {
 	qr_paddr_t start;
 	int error = -QR_ENOMEM;
-	for (unsigned class = ZONE_CLASSES; class -- > 0;) {
+	for (unsigned class = QR_ZONE_NORMAL + 1; class -- > 0;) {
+		qr_pfn_t from =
+		    class == QR_ZONE_DMA ? 0 : plan->class_end[class - 1];
 		const struct qr_boot_request request = {
 			.size_bytes = plan->bytes,
 			.align = TABLE_ALIGN,
-			.limit_low = class_start(plan, (enum zone_class) class)
-				     << QR_PAGE_SHIFT,
+			.limit_low = from << QR_PAGE_SHIFT,
 		};
 		error = qr_boot_alloc(boot, &request, &start);
 		if (error != -QR_ENOMEM)
@@ -173,11 +248,12 @@ tables_take(unsigned char **tables, size_t bytes)
 static void
 zone_init(struct qr_zone *zone, const struct plan_zone *plan, unsigned index)
 {
+	zone->base = qr_round_down(plan->first, BLOCK_MAX);
 	zone->first = plan->first;
 	zone->end = plan->past;
 	zone->pages = plan->pages;
 	zone->node = plan->node;
-	zone->class = plan->class;
+	zone->class = (enum qr_zone_class)plan->class;
 	zone->index = (uint8_t)index;
 	qr_lock_init(&zone->lock, QR_RANK_ZONE);
 }
@@ -186,7 +262,7 @@ zone_init(struct qr_zone *zone, const struct plan_zone *plan, unsigned index)
 static void
 zone_init_reserve(const struct qr_frames *frames, struct qr_zone *zone)
 {
-	for (unsigned class = zone->class; class < ZONE_CLASSES; class ++) {
+	for (unsigned class = zone->class; class < QR_ZONE_CLASSES; class ++) {
 		uint64_t wider = 0;
 		for (unsigned i = 0; i < frames->zone_count; i++) {
 			const struct qr_zone *other = &frames->zone[i];
@@ -194,19 +270,7 @@ zone_init_reserve(const struct qr_frames *frames, struct qr_zone *zone)
 			    (unsigned)other->class <= class)
 				wider += other->pages;
 		}
-		zone->reserve[class] = wider / RESERVE_DIVISOR;
-	}
-}
-
-static void
-zonelists_init(struct qr_frames *frames, const struct plan *plan)
-{
-	for (unsigned class = 0; class < ZONE_CLASSES; class ++) {
-		unsigned first = 0;
-		while (plan->has_classes && first < frames->zone_count &&
-		       (unsigned)frames->zone[first].class > class)
-			first++;
-		frames->first_zone[class] = first;
+		zone->reserve[class] = wider / reserve_divisor[zone->class];
 	}
 }
 
@@ -227,7 +291,7 @@ tables_lay_out(const struct plan *plan, const struct qr_port *port,
 	}
 	for (unsigned i = 0; i < plan->zone_count; i++) {
 		struct qr_zone *zone = &frames->zone[i];
-		uint64_t units = zone->end - zone->first;
+		uint64_t units = zone->end - zone->base;
 		size_t bytes = buddy_bytes(&plan->zone[i]);
 		qr_buddy_init(&zone->buddy, units, QR_FRAME_ORDERS,
 		    tables_take(&tables, bytes));
@@ -238,7 +302,7 @@ tables_lay_out(const struct plan *plan, const struct qr_port *port,
 	qr_sparse_init(frames, boot, &plan->sparse,
 	    tables_take(&tables, qr_sparse_bytes(&plan->sparse)));
 	frames->pages = (struct qr_page *)(void *)tables;
-	zonelists_init(frames, plan);
+	qr_zonelists_init(frames);
 	return frames;
 }
 
@@ -255,7 +319,7 @@ give(void *ctx, qr_pfn_t pfn, uint64_t count, uint32_t node)
 		uint64_t end = qr_min(first + count, zone->end);
 		if (zone->node != node || start >= end)
 			continue;
-		qr_buddy_free_range(&zone->buddy, start - zone->first,
+		qr_buddy_free_range(&zone->buddy, start - zone->base,
 		    end - start);
 		frames->boot_pages -= end - start;
 	}
@@ -281,7 +345,7 @@ qr_frame_create(const struct qr_port *port, struct qr_boot *boot,
 	    "%u CPUs", port->cpu_count);
 	if (boot->direct_map == NULL)
 		return -QR_EINVAL;
-	int error = plan_make(&plan, port, boot);
+	int error = plan_make(&plan, port, boot, config);
 	if (error == 0)
 		error = reserve_last(boot);
 	if (error == 0)
@@ -291,8 +355,11 @@ qr_frame_create(const struct qr_port *port, struct qr_boot *boot,
 
 	struct qr_frames *made = tables_lay_out(&plan, port, boot, tables);
 	made->direct_map = boot->direct_map;
-	if (config != NULL)
+	made->direct_end = plan.class_end[QR_ZONE_NORMAL];
+	if (config != NULL) {
 		made->min_free_pages = config->min_free_pages;
+		made->watermark_scale = config->watermark_scale;
+	}
 	made->boot_pages = made->total_pages;
 	qr_boot_hand_over(boot, give, made);
 	for (unsigned i = 0; i < made->zone_count; i++)

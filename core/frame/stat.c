@@ -83,3 +83,46 @@ qr_frame_stat(const struct qr_frames *frames, struct qr_frame_stat *stat)
 		.pool_peak = kind_peak(frames, QR_PAGE_POOL, pool),
 	};
 }
+
+/* --- zones --- */
+
+unsigned
+qr_frame_zone_count(const struct qr_frames *frames)
+{
+	return frames->zone_count;
+}
+
+void
+qr_frame_zone_stat(const struct qr_frames *frames, unsigned index,
+    struct qr_zone_stat *stat)
+{
+	QR_ASSERT(index < frames->zone_count, "zone %u of %u", index,
+	    frames->zone_count);
+	const struct qr_zone *zone = &frames->zone[index];
+	qr_pfn_t last = frames_pfn_at(frames, zone->end - 1);
+	/* Relaxed, all of it: a racy look. */
+	*stat = (struct qr_zone_stat){
+		.name = qr_zone_name(zone->class),
+		.node = zone->node,
+		.pfn_start = frames_pfn_at(frames, zone->first),
+		.present = zone->pages,
+		.free = atomic_load_explicit(&zone->free_pages,
+		    memory_order_relaxed),
+		.balloon = zone->balloon.free_units,
+		.marks = {
+			.min_pages = atomic_load_explicit(&zone->min_pages,
+			    memory_order_relaxed),
+			.low_pages = atomic_load_explicit(&zone->low_pages,
+			    memory_order_relaxed),
+			.high_pages = atomic_load_explicit(&zone->high_pages,
+			    memory_order_relaxed),
+		},
+		.missed = atomic_load_explicit(&zone->missed,
+		    memory_order_relaxed),
+	};
+	stat->spanned = last + 1 - stat->pfn_start;
+	for (unsigned cpu = 0; cpu < frames->port->cpu_count; cpu++)
+		stat->listed += atomic_load_explicit(&zone->pcp[cpu].count,
+		    memory_order_relaxed);
+	__builtin_memcpy(stat->reserve, zone->reserve, sizeof(zone->reserve));
+}

@@ -13,8 +13,9 @@
 
 /* Steps from min to low and from low to high: a quarter of min, but not less
  * than this share of memory, or background reclaim would start too late for
- * a large machine's bursts. */
-#define STEP_DIVISOR 1000u
+ * a large machine's bursts. In 1/10000; the default is the field's. */
+#define SCALE_DEFAULT 10u
+#define SCALE_WHOLE   10000u
 
 /* A reserve of more than this share would leave too little to work with. */
 #define MIN_FREE_DIVISOR 4u
@@ -39,7 +40,7 @@ qr_watermark_floor(const struct qr_zone *zone, qr_gfp_t gfp)
 	uint64_t min_pages = hint(&zone->min_pages);
 	if ((gfp & QR_GFP_ATOMIC) != 0)
 		min_pages /= 2;
-	return min_pages + zone->reserve[gfp_class(gfp)];
+	return min_pages + zone->reserve[qr_gfp_zone(gfp)];
 }
 
 uint64_t
@@ -87,7 +88,9 @@ static void
 zone_update(struct qr_frames *frames, struct qr_zone *zone, uint64_t usable)
 {
 	uint64_t min_pages = derive_min(frames, usable);
-	uint64_t step = qr_max(min_pages / 4, usable / STEP_DIVISOR);
+	uint64_t scale = frames->watermark_scale != 0 ? frames->watermark_scale
+						      : SCALE_DEFAULT;
+	uint64_t step = qr_max(min_pages / 4, usable * scale / SCALE_WHOLE);
 	uint64_t high = zone_share(frames, zone, usable) /
 			(PCP_DIVISOR * frames->port->cpu_count);
 	uint32_t pcp_high = (uint32_t)qr_min(qr_max(high, 1), PCP_MAX);
@@ -138,7 +141,7 @@ free_pages(const struct qr_frames *frames)
 	for (unsigned i = 0; i < frames->zone_count; i++) {
 		const struct qr_zone *zone = &frames->zone[i];
 		uint64_t pages = hint(&zone->free_pages);
-		sum += pages - qr_min(pages, zone->reserve[ZONE_NORMAL]);
+		sum += pages - qr_min(pages, zone->reserve[QR_ZONE_MOVABLE]);
 	}
 	return sum;
 }
@@ -152,6 +155,20 @@ qr_frame_watermarks(const struct qr_frames *frames)
 		sum.min_pages += hint(&zone->min_pages);
 		sum.low_pages += hint(&zone->low_pages);
 		sum.high_pages += hint(&zone->high_pages);
+	}
+	return sum;
+}
+
+uint64_t
+qr_frame_total_reserve(const struct qr_frames *frames)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < frames->zone_count; i++) {
+		const struct qr_zone *zone = &frames->zone[i];
+		uint64_t most = 0;
+		for (unsigned class = 0; class < QR_ZONE_CLASSES; class ++)
+			most = qr_max(most, zone->reserve[class]);
+		sum += qr_min(most + hint(&zone->high_pages), zone->pages);
 	}
 	return sum;
 }

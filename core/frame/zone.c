@@ -26,7 +26,7 @@ qr_zone_take(struct qr_frames *frames, struct qr_zone *zone, qr_gfp_t gfp,
 	bool is_taken = zone->buddy.free_units >= left &&
 			qr_buddy_alloc(&zone->buddy, order, &unit) == 0;
 	if (is_taken) {
-		*first = zone->first + unit;
+		*first = zone->base + unit;
 		zone_publish(frames, zone);
 	}
 	qr_lock_release(frames->port, &zone->lock);
@@ -38,7 +38,7 @@ qr_zone_put(struct qr_frames *frames, struct qr_zone *zone, uint64_t first,
     unsigned order)
 {
 	qr_lock_acquire(frames->port, &zone->lock);
-	(void)qr_buddy_free(&zone->buddy, first - zone->first, order);
+	(void)qr_buddy_free(&zone->buddy, first - zone->base, order);
 	zone_publish(frames, zone);
 	qr_lock_release(frames->port, &zone->lock);
 }
@@ -90,7 +90,7 @@ qr_zone_refill(struct qr_frames *frames, struct qr_zone *zone,
 		int error = qr_buddy_alloc(&zone->buddy, 0, &unit);
 		QR_ASSERT(error == 0, "%u of %llu free pages: error %d", count,
 		    (unsigned long long)zone->buddy.free_units, error);
-		pcp->frames[i] = (uint32_t)(zone->first + unit);
+		pcp->frames[i] = (uint32_t)(zone->base + unit);
 	}
 	if (count != 0)
 		zone_publish(frames, zone);
@@ -109,7 +109,7 @@ spill_some(const struct qr_zone *zone, struct qr_buddy *buddy,
     const uint32_t *indexes, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++)
-		(void)qr_buddy_free(buddy, indexes[i] - zone->first, 0);
+		(void)qr_buddy_free(buddy, indexes[i] - zone->base, 0);
 }
 
 void
@@ -141,7 +141,7 @@ qr_zone_lend(struct qr_frames *frames, struct qr_zone *zone, uint64_t first,
     unsigned order)
 {
 	qr_lock_acquire(frames->port, &zone->lock);
-	(void)qr_buddy_free(&zone->balloon, first - zone->first, order);
+	(void)qr_buddy_free(&zone->balloon, first - zone->base, order);
 	qr_lock_release(frames->port, &zone->lock);
 	atomic_fetch_add(&frames->balloon_pages, (uint64_t)1 << order);
 }
@@ -157,6 +157,6 @@ qr_zone_recall(struct qr_frames *frames, struct qr_zone *zone, unsigned order,
 	if (!is_taken)
 		return false;
 	atomic_fetch_sub(&frames->balloon_pages, (uint64_t)1 << order);
-	*first = zone->first + unit;
+	*first = zone->base + unit;
 	return true;
 }

@@ -95,6 +95,8 @@ place_in_region(const struct qr_port *port, const struct qr_ram_region *in,
 {
 	qr_paddr_t end = region_end(in);
 	qr_paddr_t from = in->start;
+	if (port->direct_map_end != 0 && end > port->direct_map_end)
+		end = port->direct_map_end;
 	qr_paddr_t at = qr_round_up(from, QR_PAGE_SIZE);
 	/* Each turn passes the end of a reserved region. Rounding up may pass
 	 * the highest address, to 0. */

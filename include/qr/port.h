@@ -102,8 +102,8 @@ struct qr_port_ops {
 	    *ram_region)(void *ctx, size_t index, struct qr_ram_region *region);
 
 	/* Start of the direct map: frame n's bytes are at base + n * page
-	 * size for frames that the core uses itself. Called once. NULL: there
-	 * is none. */
+	 * size for frames that the core uses itself, all of them below
+	 * direct_map_end. NULL: there is none. */
 	void *(*direct_map)(void *ctx);
 
 	/* The frames, in 1 to QR_RANGES_MAX runs, are about to hold mapped
@@ -236,6 +236,14 @@ struct qr_port_ops {
 
 #define QR_MMU_WINDOW_MAX 64u
 
+/* Memory banks, each with a number below this. */
+#define QR_NODES_MAX 4u
+
+/* Distance of two nodes where the port says nothing: within one, and from
+ * one to another. */
+#define QR_DISTANCE_LOCAL  10u
+#define QR_DISTANCE_REMOTE 20u
+
 struct qr_port {
 	const struct qr_port_ops *ops;
 	void *ctx;
@@ -245,6 +253,12 @@ struct qr_port {
 				for, a power of two up to QR_MMU_WINDOW_MAX:
 				neighbours of one that goes then go along. 0
 				or 1: the number does not matter */
+	qr_paddr_t direct_map_end;    /* frames from here on are not in the
+				      direct map; 0: all are */
+	const uint8_t *cpu_node;      /* [cpu_count] the node that a CPU is
+					 near to; NULL: all near node 0 */
+	const uint8_t *node_distance; /* [QR_NODES_MAX * QR_NODES_MAX] row
+					 from, column to; NULL: as above */
 };
 
 #define QR_CPUS_MAX 64u

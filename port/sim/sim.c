@@ -27,7 +27,9 @@
  *
  * 3. RAM is one private mapping of the host, as long as the RAM map's end.
  * What the map leaves out is not accessible: a core that touches a hole
- * crashes where it does so. A frame that gets a mapped page is filled with
+ * crashes where it does so. With direct_bytes there are two mappings of the
+ * same RAM, the sim's own and the core's, and the core's ends there: frames
+ * beyond (highmem) are out of its reach but through a window. A frame that gets a mapped page is filled with
  * a pattern first, since its old contents are dead by contract.
  *
  * 4. The MMU walks the page table that the core keeps in simulated frames;
@@ -99,6 +101,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "sim_impl.h"
 
@@ -124,7 +127,7 @@ sim_ram_region(void *ctx, size_t index, struct qr_ram_region *region)
 static void *
 sim_direct_map(void *ctx)
 {
-	return ((struct sim *)ctx)->ram;
+	return ((struct sim *)ctx)->direct;
 }
 
 static void
@@ -228,16 +231,18 @@ config_is_sane(const struct sim *sim)
 	       sim->frames != 0;
 }
 
-/* Everything is out of reach but the usable regions' pages. */
-static int
-ram_init(struct sim *sim)
+/* RAM as far as it is below end. Everything is out of reach but the usable
+ * regions' pages. NULL: no memory. */
+static unsigned char *
+ram_map(const struct sim *sim, qr_pfn_t frames_end)
 {
 	size_t bytes = sim->frames * QR_PAGE_SIZE;
-	void *ram = mmap(NULL, bytes, PROT_NONE,
-	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	int flags =
+	    sim->ram_file >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
+	void *ram = mmap(NULL, bytes, PROT_NONE, flags | MAP_NORESERVE,
+	    sim->ram_file, 0);
 	if (ram == MAP_FAILED)
-		return -QR_ENOMEM;
-	sim->ram = ram;
+		return NULL;
 	for (size_t i = 0; i < sim->config.region_count; i++) {
 		const struct qr_ram_region *region = &sim->config.regions[i];
 		if (region->kind != QR_RAM_USABLE || region->size_bytes == 0)
@@ -246,12 +251,47 @@ ram_init(struct sim *sim)
 		qr_pfn_t end =
 		    (region->start + region->size_bytes + QR_PAGE_SIZE - 1) >>
 		    QR_PAGE_SHIFT;
-		if (mprotect(sim->ram + first * QR_PAGE_SIZE,
+		if (end > frames_end)
+			end = frames_end;
+		if (first >= end)
+			continue;
+		if (mprotect((unsigned char *)ram + first * QR_PAGE_SIZE,
 			(end - first) * QR_PAGE_SIZE,
-			PROT_READ | PROT_WRITE) != 0)
+			PROT_READ | PROT_WRITE) != 0) {
+			munmap(ram, bytes);
+			return NULL;
+		}
+	}
+	return ram;
+}
+
+static int
+ram_init(struct sim *sim)
+{
+	uint64_t direct_frames = sim->config.direct_bytes >> QR_PAGE_SHIFT;
+	if (direct_frames != 0) {
+		sim->ram_file = memfd_create("quire-sim", MFD_CLOEXEC);
+		if (sim->ram_file < 0 ||
+		    ftruncate(sim->ram_file,
+			(off_t)(sim->frames * QR_PAGE_SIZE)) != 0)
 			return -QR_ENOMEM;
 	}
-	return 0;
+	sim->ram = ram_map(sim, sim->frames);
+	sim->direct =
+	    direct_frames == 0 ? sim->ram : ram_map(sim, direct_frames);
+	return sim->ram == NULL || sim->direct == NULL ? -QR_ENOMEM : 0;
+}
+
+static void
+ram_fini(struct sim *sim)
+{
+	size_t bytes = sim->frames * QR_PAGE_SIZE;
+	if (sim->direct != NULL && sim->direct != sim->ram)
+		munmap(sim->direct, bytes);
+	if (sim->ram != NULL)
+		munmap(sim->ram, bytes);
+	if (sim->ram_file >= 0)
+		(void)close(sim->ram_file);
 }
 
 struct sim *
@@ -261,6 +301,7 @@ sim_create(const struct sim_config *config)
 	if (sim == NULL)
 		return NULL;
 	sim->config = *config;
+	sim->ram_file = -1;
 	config_complete(sim);
 	pthread_mutex_init(&sim->fault_lock, NULL);
 	atomic_init(&sim->random_state, config->seed);
@@ -268,9 +309,12 @@ sim_create(const struct sim_config *config)
 		.ctx = sim,
 		.cpu_count = sim->config.cpus,
 		.flags = QR_PORT_ZEROED_RAM,
-		.mmu_window = (config->flags & SIM_DEAR_MMU) != 0
-				  ? QR_MMU_WINDOW_MAX
-				  : 1 };
+		.mmu_window =
+		    (config->flags & SIM_DEAR_MMU) != 0 ? QR_MMU_WINDOW_MAX : 1,
+		.direct_map_end =
+		    config->direct_bytes & ~(uint64_t)(QR_PAGE_SIZE - 1),
+		.cpu_node = config->cpu_node,
+		.node_distance = config->node_distance };
 	if ((config->flags & SIM_NO_YOUNG_BIT) == 0)
 		sim->port.flags |= QR_PORT_HARDWARE_AD;
 	if (!config_is_sane(sim) || ram_init(sim) != 0 ||
@@ -285,8 +329,7 @@ sim_create(const struct sim_config *config)
 void
 sim_destroy(struct sim *sim)
 {
-	if (sim->ram != NULL)
-		munmap(sim->ram, sim->frames * QR_PAGE_SIZE);
+	ram_fini(sim);
 	sim_mmu_fini(sim);
 	sim_disk_fini(&sim->disk);
 	pthread_mutex_destroy(&sim->fault_lock);

@@ -28,12 +28,17 @@ struct sim_config {
 	uint64_t ram_bytes; /* 0: 16 MiB; unused if there are regions */
 	const struct qr_ram_region *regions; /* RAM map; NULL: one region */
 	size_t region_count;
-	uint64_t swap_pages;  /* 0: no swap device */
-	uint64_t seed;        /* of random() and of SIM_JITTER */
-	unsigned cpus;        /* 0: 1 */
-	unsigned levels;      /* of the page tables, as the core's; 0: 4 */
-	unsigned tlb_entries; /* of each CPU, a power of two; 0: 64 */
-	unsigned flags;       /* SIM_* */
+	uint64_t swap_pages;     /* 0: no swap device */
+	uint64_t seed;           /* of random() and of SIM_JITTER */
+	unsigned cpus;           /* 0: 1 */
+	unsigned levels;         /* of the page tables, as the core's; 0: 4 */
+	unsigned tlb_entries;    /* of each CPU, a power of two; 0: 64 */
+	unsigned flags;          /* SIM_* */
+	uint64_t direct_bytes;   /* of RAM from address 0 are in the direct map;
+				  what the core reaches beyond that way is an
+				  error; 0: all */
+	const uint8_t *cpu_node; /* as in struct qr_port */
+	const uint8_t *node_distance; /* likewise */
 };
 
 /* NULL: the host has no memory, or the config makes no sense. */

@@ -70,11 +70,13 @@ struct sim_disk {
 };
 
 struct sim {
-	struct qr_port port;             /* (c) */
-	struct sim_config config;        /* (c) */
-	struct qr_ram_region region;     /* (c) the map, if none was given */
-	unsigned char *ram;              /* (c) frame 0's first byte */
-	uint64_t frames;                 /* (c) frames of the address range */
+	struct qr_port port;         /* (c) */
+	struct sim_config config;    /* (c) */
+	struct qr_ram_region region; /* (c) the map, if none was given */
+	unsigned char *ram;          /* (c) frame 0's first byte */
+	unsigned char *direct;       /* (c) the same where the core sees it */
+	int ram_file;                /* (c) -1: ram and direct are one */
+	uint64_t frames;             /* (c) frames of the address range */
 	_Atomic(uint32_t) *translations; /* [frames] that CPUs remember */
 	struct sim_cpu *cpus;            /* (c) [cpu_count] */
 	struct sim_disk disk;

@@ -224,7 +224,7 @@ break_zone(struct misuse *misuse)
 {
 	struct qr_zone *zone = &misuse->rig->frames->zone[0];
 	struct qr_page *page = take(misuse, 2);
-	uint64_t unit = page_index(misuse->rig->frames, page) - zone->first;
+	uint64_t unit = page_index(misuse->rig->frames, page) - zone->base;
 	atomic_fetch_add(&zone->free_pages, 1);
 	assert_panics(misuse, do_check, "[frame.4]");
 	atomic_fetch_sub(&zone->free_pages, 1);

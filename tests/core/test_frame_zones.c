@@ -35,11 +35,11 @@ test_classes(void **state)
 	struct rig *rig = create(three_classes, 3, QR_PORT_DMA_ZONES);
 	const struct qr_zone *zone = rig->frames->zone;
 	assert_int_equal(rig->frames->zone_count, 3);
-	assert_int_equal(zone[0].class, ZONE_NORMAL);
+	assert_int_equal(zone[0].class, QR_ZONE_NORMAL);
 	assert_int_equal(zone[0].pages, 64 * MIB / QR_PAGE_SIZE);
-	assert_int_equal(zone[1].class, ZONE_DMA32);
+	assert_int_equal(zone[1].class, QR_ZONE_DMA32);
 	assert_int_equal(zone[1].pages, 4 * MIB / QR_PAGE_SIZE);
-	assert_int_equal(zone[2].class, ZONE_DMA);
+	assert_int_equal(zone[2].class, QR_ZONE_DMA);
 	assert_int_equal(zone[2].pages, 16 * MIB / QR_PAGE_SIZE - 96);
 	/* The tables came from the widest class. */
 	assert_true(zone[0].free_pages < zone[0].pages);
@@ -81,7 +81,7 @@ test_low_memory_only(void **state)
 	struct rig *rig = create(regions, 1, QR_PORT_DMA_ZONES);
 	const struct qr_zone *zone = rig->frames->zone;
 	assert_int_equal(rig->frames->zone_count, 2);
-	assert_int_equal(zone[0].class, ZONE_DMA32);
+	assert_int_equal(zone[0].class, QR_ZONE_DMA32);
 	assert_true(zone[0].free_pages < zone[0].pages);
 	assert_int_equal(zone[1].free_pages, zone[1].pages);
 	rig_destroy(rig);
@@ -96,21 +96,22 @@ test_narrow_zones_keep_a_reserve(void **state)
 	struct rig *rig = create(three_classes, 3, QR_PORT_DMA_ZONES);
 	const struct qr_zone *zone = rig->frames->zone;
 	uint64_t normal = 64 * MIB / QR_PAGE_SIZE;
-	assert_int_equal(zone[2].reserve[ZONE_NORMAL], (normal + 1024) / 256);
-	assert_int_equal(zone[2].reserve[ZONE_DMA32], 1024 / 256);
-	assert_int_equal(zone[2].reserve[ZONE_DMA], 0);
-	assert_int_equal(zone[1].reserve[ZONE_NORMAL], normal / 256);
+	assert_int_equal(zone[2].reserve[QR_ZONE_NORMAL],
+	    (normal + 1024) / 256);
+	assert_int_equal(zone[2].reserve[QR_ZONE_DMA32], 1024 / 256);
+	assert_int_equal(zone[2].reserve[QR_ZONE_DMA], 0);
+	assert_int_equal(zone[1].reserve[QR_ZONE_NORMAL], normal / 256);
 
 	(void)rig_exhaust(rig, 0);
 	for (unsigned i = 0; i < 3; i++)
 		assert_int_equal(zone[i].free_pages,
-		    zone[i].min_pages + zone[i].reserve[ZONE_NORMAL]);
+		    zone[i].min_pages + zone[i].reserve[QR_ZONE_NORMAL]);
 	assert_true(qr_frame_below_low(rig->frames));
 	assert_false(qr_frame_below_min(rig->frames));
 
 	assert_int_equal(rig_exhaust(rig, QR_GFP_DMA32),
-	    zone[1].reserve[ZONE_NORMAL] + zone[2].reserve[ZONE_NORMAL] -
-		zone[2].reserve[ZONE_DMA32]);
+	    zone[1].reserve[QR_ZONE_NORMAL] + zone[2].reserve[QR_ZONE_NORMAL] -
+		zone[2].reserve[QR_ZONE_DMA32]);
 	assert_int_equal(rig_exhaust(rig, QR_GFP_DMA), 4);
 	qr_check_frames(rig->frames, QR_CHECK_CHILDREN);
 	rig_destroy(rig);
