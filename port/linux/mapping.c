@@ -16,6 +16,7 @@
  */
 #include <errno.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 
 #include "helper.h"
 #include "mapping_impl.h"
@@ -192,6 +193,30 @@ call_brk(const long a[6])
 	return result;
 }
 
+/* --- shared memory of System V --- */
+
+/* Attached at a place of the program's choice it may replace what is there. */
+static long
+call_shmat(const long a[6])
+{
+	struct shmid_ds about;
+	if (a[1] == 0 || ((int)a[2] & SHM_REMAP) == 0 ||
+	    qr_sys3(SYS_shmctl, a[0], (long)IPC_STAT, &about) != 0)
+		return host_call(SYS_shmat, a);
+	uintptr_t start = (uintptr_t)a[1];
+	if (((int)a[2] & SHM_RND) != 0)
+		start &= ~(QR_PAGE_SIZE - 1);
+	size_t size = page_up(about.shm_segsz);
+	qr_space_lock(qr_linux.space);
+	mapping_hold(0, start, size);
+	long result = host_call(SYS_shmat, a);
+	if (!qr_sys_failed(result))
+		mapping_forget((uintptr_t)result, size);
+	mapping_let_go();
+	qr_space_unlock(qr_linux.space);
+	return result;
+}
+
 static long
 mapping_call(long number, const long a[6])
 {
@@ -207,6 +232,8 @@ mapping_call(long number, const long a[6])
 		return mapping_mremap(a);
 	case SYS_brk:
 		return call_brk(a);
+	case SYS_shmat:
+		return call_shmat(a);
 	case SYS_madvise:
 		return mapping_madvise(a);
 	case SYS_mlock:

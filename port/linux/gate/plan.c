@@ -8,6 +8,7 @@
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
 #include <sys/ioctl.h>
+#include <sys/sem.h>
 #include <sys/socket.h>
 
 #include "plan.h"
@@ -17,6 +18,9 @@
 #define OPTION_SIZE_MAX 65536u
 
 #define SYSCALL_SIZE 2u /* bytes of the instruction */
+
+/* What old callers set in commands of System V. */
+#define IPC_64_FLAG 0x100
 
 /* UFFDIO_REGISTER, on x86-64. */
 #define UFFDIO_REGISTER_REQUEST 0xc020aa00u
@@ -200,6 +204,26 @@ plan_queue(struct qr_thread *thread, struct gate_context *context,
 	return GATE_ISSUE;
 }
 
+/* semctl: an array of a set's values is as long as the set. */
+enum gate_verdict
+plan_semctl(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
+	(void)context;
+	struct semid_ds about;
+	size_t size = sizeof(about);
+	int command = (int)call->args[2] & ~IPC_64_FLAG;
+	if (!gate.config.pins)
+		return GATE_ISSUE;
+	if ((command == GETALL || command == SETALL) &&
+	    qr_sys4(SYS_semctl, call->args[0], 0L, (long)IPC_STAT, &about) == 0)
+		size = about.sem_nsems * sizeof(uint16_t);
+	if (command == SETVAL)
+		size = 0; /* a number */
+	pin(thread, (uintptr_t)call->args[3], size, QR_ACCESS_WRITE);
+	return GATE_ISSUE;
+}
+
 /* --- other vectors --- */
 
 enum gate_verdict
@@ -268,11 +292,46 @@ plan_futex(struct qr_thread *thread, struct gate_context *context,
 	default: /* requeueing, FUTEX_WAKE_OP */
 		second = true;
 	}
-	pin(thread, (uintptr_t)call->args[0], 4, access);
+	/* Where the kernel writes it does not wait for a handler thread. */
+	if (access == QR_ACCESS_WRITE)
+		pin_always(thread, (uintptr_t)call->args[0], 4, access);
+	else
+		pin(thread, (uintptr_t)call->args[0], 4, access);
 	if (timeout)
 		pin(thread, (uintptr_t)call->args[3], 16, QR_ACCESS_READ);
 	if (second)
-		pin(thread, (uintptr_t)call->args[4], 4, QR_ACCESS_WRITE);
+		pin_always(thread, (uintptr_t)call->args[4], 4,
+		    QR_ACCESS_WRITE);
+	return GATE_ISSUE;
+}
+
+/* Of futex_waitv and futex_requeue. */
+struct plan_waiter {
+	uint64_t value;
+	uintptr_t address;
+	uint64_t flags;
+};
+
+static void
+pin_waiters(struct qr_thread *thread, uintptr_t at, size_t count)
+{
+	struct plan_waiter waiter;
+	pin(thread, at, count * sizeof(waiter), QR_ACCESS_READ);
+	for (size_t i = 0; i < count; i++) {
+		if (user_read(&waiter, at + i * sizeof(waiter),
+			sizeof(waiter)) != 0)
+			break;
+		pin(thread, waiter.address, 8, QR_ACCESS_READ);
+	}
+}
+
+enum gate_verdict
+plan_futex_requeue(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
+	(void)context;
+	if (gate.config.pins)
+		pin_waiters(thread, (uintptr_t)call->args[0], 2);
 	return GATE_ISSUE;
 }
 
@@ -281,23 +340,11 @@ plan_futex_waitv(struct qr_thread *thread, struct gate_context *context,
     const struct gate_call *call)
 {
 	(void)context;
-	struct {
-		uint64_t value;
-		uintptr_t address;
-		uint64_t flags;
-	} waiter;
 	size_t count = (size_t)call->args[1];
-	uintptr_t at = (uintptr_t)call->args[0];
 	if (!gate.config.pins || count > WAITV_COUNT_MAX)
 		return GATE_ISSUE;
-	pin(thread, at, count * sizeof(waiter), QR_ACCESS_READ);
 	pin(thread, (uintptr_t)call->args[3], 16, QR_ACCESS_READ);
-	for (size_t i = 0; i < count; i++) {
-		if (user_read(&waiter, at + i * sizeof(waiter),
-			sizeof(waiter)) != 0)
-			break;
-		pin(thread, waiter.address, 8, QR_ACCESS_READ);
-	}
+	pin_waiters(thread, (uintptr_t)call->args[0], count);
 	return GATE_ISSUE;
 }
 

@@ -55,6 +55,7 @@ enum gate_verdict census_take(struct qr_thread *thread,
 /* plan.c: what is nested */
 PLAN(fcntl_pointer);
 PLAN(futex);
+PLAN(futex_requeue);
 PLAN(futex_waitv);
 PLAN(getsockopt);
 PLAN(ioctl);
@@ -68,6 +69,7 @@ PLAN(process_vm);
 PLAN(queue);
 PLAN(seccomp);
 PLAN(select);
+PLAN(semctl);
 PLAN(timer_create);
 PLAN(unpinnable);
 PLAN(unshare);

@@ -26,6 +26,10 @@
 #include "../../../core/base/check.h"
 #include "plan.h"
 
+/* Set in a pointer of a robust list: the entry's lock has an owner in the
+ * kernel's sense (FUTEX_LOCK_PI). */
+#define ROBUST_OWNED ((uintptr_t)1)
+
 /* The kernel's ROBUST_LIST_LIMIT. */
 #define ROBUST_ENTRIES_MAX 2048u
 
@@ -391,6 +395,16 @@ plan_exit_group(struct qr_thread *thread, struct gate_context *context,
 	__builtin_unreachable();
 }
 
+static void
+robust_pin_entry(struct qr_thread *thread, uintptr_t entry, long offset)
+{
+	if (entry == 0)
+		return;
+	pin_always(thread, entry, sizeof(entry), QR_ACCESS_READ);
+	pin_always(thread, entry + (uintptr_t)offset, sizeof(uint32_t),
+	    QR_ACCESS_WRITE);
+}
+
 /*
  * What the kernel will look at when the thread has ended: it passes over
  * what is missing without a word. Entries beyond the pins are at least
@@ -409,14 +423,15 @@ robust_pin(struct qr_thread *thread)
 	uintptr_t at = thread->gate->robust;
 	if (at == 0 || user_read(&head, at, sizeof(head)) != 0)
 		return;
-	entry = head.next;
+	entry = head.next & ~ROBUST_OWNED;
+	robust_pin_entry(thread, head.pending & ~ROBUST_OWNED, head.offset);
 	for (unsigned i = 0; i < ROBUST_ENTRIES_MAX && entry != at; i++) {
 		uintptr_t futex = entry + (uintptr_t)head.offset;
-		pin_always(thread, entry, sizeof(entry), QR_ACCESS_READ);
-		pin_always(thread, futex, sizeof(word), QR_ACCESS_WRITE);
+		robust_pin_entry(thread, entry, head.offset);
 		if (user_read(&word, futex, sizeof(word)) != 0 ||
 		    user_read(&entry, entry, sizeof(entry)) != 0)
 			return;
+		entry &= ~ROBUST_OWNED;
 	}
 }
 
