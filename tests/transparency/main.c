@@ -12,12 +12,16 @@
 
 #include "run.h"
 
-extern const struct test_group files_group, pipes_group, sockets_group;
+extern const struct test_group files_group, pipes_group, sockets_group,
+    events_group, ipc_group, futexes_group;
 
 const struct test_group *const groups[] = {
 	&files_group,
 	&pipes_group,
 	&sockets_group,
+	&events_group,
+	&ipc_group,
+	&futexes_group,
 	NULL,
 };
 
