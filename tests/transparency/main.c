@@ -13,7 +13,8 @@
 #include "run.h"
 
 extern const struct test_group files_group, pipes_group, sockets_group,
-    events_group, ipc_group, futexes_group;
+    events_group, ipc_group, futexes_group, process_group, signals_group,
+    terminals_group;
 
 const struct test_group *const groups[] = {
 	&files_group,
@@ -22,6 +23,9 @@ const struct test_group *const groups[] = {
 	&events_group,
 	&ipc_group,
 	&futexes_group,
+	&process_group,
+	&signals_group,
+	&terminals_group,
 	NULL,
 };
 
