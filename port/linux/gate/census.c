@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * gate/census.c: a program that counts its threads.
+ * gate/census.c: a program that looks at itself by /proc.
  *
  * Some programs make sure that they have one thread before they fork or give
  * up rights: they look at the links or entries of /proc/self/task, or read a
@@ -9,6 +9,10 @@
  * descriptor that was opened to one is marked, so that reads of it are made
  * here as well. None of these calls ever waits. A mark that outlives its
  * descriptor costs time and does no harm.
+ *
+ * Others read their own memory by /proc/self/mem, where the kernel brings
+ * nothing in, not even by a handler thread: descriptors of that are marked
+ * too, for transfer.c to pin the place that is read.
  */
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -28,14 +32,20 @@
 #define STATX_BYTES 256u
 #define PATH_SIZE   4096u
 
-static _Atomic(uint64_t) marks[MARKS / 64];
+enum mark {
+	MARK_THREADS,
+	MARK_MEMORY,
+	MARK_KINDS,
+};
+
+static _Atomic(uint64_t) marks[MARK_KINDS][MARKS / 64];
 
 static void
-mark(int fd, bool set)
+mark(int fd, enum mark kind, bool set)
 {
 	if (fd < 0 || (unsigned)fd >= MARKS)
 		return;
-	_Atomic(uint64_t) *word = &marks[(unsigned)fd / 64];
+	_Atomic(uint64_t) *word = &marks[kind][(unsigned)fd / 64];
 	uint64_t bit = (uint64_t)1 << ((unsigned)fd % 64);
 	if (set)
 		atomic_fetch_or(word, bit);
@@ -43,20 +53,33 @@ mark(int fd, bool set)
 		atomic_fetch_and(word, ~bit);
 }
 
-bool
-census_marked(int fd)
+static bool
+is_marked(int fd, enum mark kind)
 {
 	return fd >= 0 && (unsigned)fd < MARKS &&
-	       (atomic_load_explicit(&marks[(unsigned)fd / 64],
+	       (atomic_load_explicit(&marks[kind][(unsigned)fd / 64],
 		    memory_order_relaxed) >>
 		       ((unsigned)fd % 64) &
 		   1) != 0;
 }
 
+bool
+census_marked(int fd)
+{
+	return is_marked(fd, MARK_THREADS);
+}
+
+bool
+census_is_memory(int fd)
+{
+	return is_marked(fd, MARK_MEMORY);
+}
+
 void
 census_closing(int fd)
 {
-	mark(fd, false);
+	for (enum mark kind = MARK_THREADS; kind < MARK_KINDS; kind++)
+		mark(fd, kind, false);
 }
 
 /* A part of a path between slashes. */
@@ -96,30 +119,47 @@ part_cut(const char *text, size_t *size)
 	return (struct part){ text + start, end - start };
 }
 
-/* Whether the path ends as the process's own do that tell of threads. Of one
- * that is relative the directory may have been opened before; an empty one
- * stands for that descriptor itself. */
-static bool
-path_tells(int directory, long path)
+/* What a file of that name is about; MARK_KINDS: none of these. */
+static enum mark
+file_kind(struct part file)
+{
+	if (part_is(file, "task") || part_is(file, "stat") ||
+	    part_is(file, "status"))
+		return MARK_THREADS;
+	return part_is(file, "mem") ? MARK_MEMORY : MARK_KINDS;
+}
+
+/* What the path is about if it ends as the process's own do. Of one that is
+ * relative the directory may have been opened before. */
+static enum mark
+path_kind(long path)
 {
 	char tail[TAIL_SIZE];
 	long length = user_string_size((uintptr_t)path, PATH_SIZE) - 1;
-	if (length == 0)
-		return census_marked(directory);
-	if (length < 4)
-		return false;
+	if (length < 3)
+		return MARK_KINDS;
 	size_t size = (size_t)length < TAIL_SIZE ? (size_t)length : TAIL_SIZE;
 	if (user_read(tail, (uintptr_t)path + (size_t)length - size, size) != 0)
-		return false;
-	struct part file = part_cut(tail, &size);
-	if (!part_is(file, "task") && !part_is(file, "stat") &&
-	    !part_is(file, "status"))
-		return false;
+		return MARK_KINDS;
+	enum mark kind = file_kind(part_cut(tail, &size));
+	if (kind == MARK_KINDS)
+		return MARK_KINDS;
 	struct part owner = part_cut(tail, &size);
-	return owner.size == 0 || part_is(owner, "self") ||
-	       part_is(owner, "thread-self") ||
-	       part_is_number(owner, qr_sys0(SYS_getpid)) ||
-	       part_is_number(owner, qr_sys0(SYS_gettid));
+	bool own = owner.size == 0 || part_is(owner, "self") ||
+		   part_is(owner, "thread-self") ||
+		   part_is_number(owner, qr_sys0(SYS_getpid)) ||
+		   part_is_number(owner, qr_sys0(SYS_gettid));
+	return own ? kind : MARK_KINDS;
+}
+
+/* Whether that tells of threads; an empty path stands for the descriptor
+ * itself. */
+static bool
+path_tells(int directory, long path)
+{
+	if (user_string_size((uintptr_t)path, PATH_SIZE) == 1)
+		return census_marked(directory);
+	return path_kind(path) == MARK_THREADS;
 }
 
 static bool
@@ -179,16 +219,22 @@ plan_look(struct qr_thread *thread, struct gate_context *context,
 		   : GATE_ISSUE;
 }
 
+static long
+open_path(const struct gate_call *call)
+{
+	return call->args[call->number == SYS_open ? 0 : 1];
+}
+
 static enum gate_verdict
 open_finish(struct qr_thread *thread, struct gate_context *context,
     enum gate_end end)
 {
-	(void)thread;
 	if (end == GATE_PREVENTED)
 		return GATE_AGAIN;
 	long fd = (long)context->reg[GATE_RAX];
-	if (!qr_sys_failed(fd))
-		mark((int)fd, is_proc((int)fd));
+	enum mark kind = path_kind(open_path(&thread->gate->call));
+	if (!qr_sys_failed(fd) && kind != MARK_KINDS)
+		mark((int)fd, kind, is_proc((int)fd));
 	return GATE_DONE;
 }
 
@@ -198,12 +244,12 @@ plan_open(struct qr_thread *thread, struct gate_context *context,
     const struct gate_call *call)
 {
 	(void)context;
-	long path = call->args[call->number == SYS_open ? 0 : 1];
+	long path = open_path(call);
 	pin_text(thread, (uintptr_t)path, PATH_SIZE);
 	if (call->number == SYS_openat2)
 		pin_counted(thread, call->args[2], call->args[3], 1,
 		    QR_ACCESS_READ);
-	if (!path_tells(-1, path))
+	if (path_kind(path) == MARK_KINDS)
 		return GATE_ISSUE;
 	watch(thread, call, open_finish);
 	return GATE_WATCH;

@@ -246,8 +246,10 @@ plan_process_vm(struct qr_thread *thread, struct gate_context *context,
 	bool own = call->args[0] == qr_sys0(SYS_getpid);
 	pin_vectors(thread, (uintptr_t)call->args[1], (size_t)call->args[2],
 	    read ? QR_ACCESS_WRITE : QR_ACCESS_READ);
+	/* The kernel copies to and from the frames there, with the page
+	 * perhaps gone meanwhile, even if a handler thread serves faults. */
 	if (own)
-		pin_vectors(thread, (uintptr_t)call->args[3],
+		pin_vectors_always(thread, (uintptr_t)call->args[3],
 		    (size_t)call->args[4],
 		    read ? QR_ACCESS_READ : QR_ACCESS_WRITE);
 	else

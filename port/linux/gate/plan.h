@@ -48,6 +48,8 @@ int pin_message(struct qr_thread *thread, const struct gate_message *message,
 /* census.c: calls that tell how many threads there are, made without the
  * helper. fd: marked, since it was opened to such a file. */
 bool census_marked(int fd);
+/* It was opened to the process's own memory. */
+bool census_is_memory(int fd);
 void census_closing(int fd);
 enum gate_verdict census_take(struct qr_thread *thread,
     struct gate_context *context, const struct gate_call *call);

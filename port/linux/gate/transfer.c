@@ -80,6 +80,8 @@ is_pinned(const struct gate_call *call)
 {
 	if (gate.config.pins || is_of_sockets(call->number))
 		return gate.config.pins;
+	if (census_is_memory((int)call->args[0]))
+		return true;
 	long flags = qr_sys2(SYS_fcntl, call->args[0], (long)F_GETFL);
 	return !qr_sys_failed(flags) && (flags & O_DIRECT) != 0;
 }
@@ -250,6 +252,20 @@ piece_message(struct qr_thread *thread, size_t count)
 	pin_message(thread, message, transfer_access(&thread->gate->call));
 }
 
+/* What a transfer of the process's own memory as a file reads or writes
+ * there. */
+static int
+memory_pin(struct qr_thread *thread, const struct gate_call *call, size_t size)
+{
+	if (!census_is_memory((int)call->args[0]))
+		return 0;
+	long place = has_place(call) ? call->args[3]
+				     : qr_sys3(SYS_lseek, call->args[0], 0L,
+					   (long)SEEK_CUR);
+	return pin_always(thread, (uintptr_t)place, size,
+	    is_write(call->number) ? QR_ACCESS_WRITE : QR_ACCESS_READ);
+}
+
 static enum gate_verdict
 piece_watch(struct qr_thread *thread)
 {
@@ -269,6 +285,7 @@ piece_watch(struct qr_thread *thread)
 	}
 	if (has_place(&issue))
 		issue.args[3] += (long)transfer->total;
+	memory_pin(thread, &issue, transfer->piece);
 	watch(thread, &issue, transfer_finish);
 	return GATE_WATCH;
 }
@@ -368,6 +385,17 @@ transfer_cut(struct qr_thread *thread, uintptr_t vectors, size_t count,
 
 /* --- the calls --- */
 
+/* Whether all of it could be pinned. */
+static bool
+transfer_pin(struct qr_thread *thread, const struct gate_call *call,
+    size_t size)
+{
+	return size <= pager_pin_limit() &&
+	       pin_always(thread, (uintptr_t)call->args[1], size,
+		   transfer_access(call)) == 0 &&
+	       memory_pin(thread, call, size) == 0;
+}
+
 enum gate_verdict
 plan_transfer(struct qr_thread *thread, struct gate_context *context,
     const struct gate_call *call)
@@ -375,9 +403,7 @@ plan_transfer(struct qr_thread *thread, struct gate_context *context,
 	size_t size = (size_t)call->args[2];
 	if (size > SIZE_ABSURD)
 		return GATE_ISSUE;
-	if (is_pinned(call) && (size > pager_pin_limit() ||
-				   pin_always(thread, (uintptr_t)call->args[1],
-				       size, transfer_access(call)) != 0))
+	if (is_pinned(call) && !transfer_pin(thread, call, size))
 		return transfer_cut(thread, 0, 1, 0);
 	address_pin(thread, call);
 	return census_marked((int)call->args[0])
@@ -394,7 +420,8 @@ plan_transfer_vectors(struct qr_thread *thread, struct gate_context *context,
 	size_t count = (size_t)call->args[2];
 	if (count > PLAN_VECTORS_MAX || !is_pinned(call))
 		return GATE_ISSUE;
-	if (pin_vectors_always(thread, at, count, transfer_access(call)) != 0)
+	if (pin_vectors_always(thread, at, count, transfer_access(call)) != 0 ||
+	    census_is_memory((int)call->args[0]))
 		return transfer_cut(thread, at, count, 0);
 	return GATE_ISSUE;
 }
