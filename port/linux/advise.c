@@ -120,8 +120,9 @@ advise_populate(uintptr_t start, size_t size, unsigned access)
 			: qr_sys3(SYS_madvise, page, QR_PAGE_SIZE,
 			      access == QR_ACCESS_WRITE ? MADV_POPULATE_WRITE
 							: MADV_POPULATE_READ);
+		/* The kernel's word for rights that are missing. */
 		if (failed != 0)
-			return failed;
+			return failed == -QR_EFAULT ? -EINVAL : failed;
 	}
 	return 0;
 }

@@ -99,10 +99,9 @@
  * 9. What differs from the kernel. /proc shows the real masks and handlers.
  * A held signal that is sent to the process while it is blocked waits in the
  * thread that got it, out of reach of signalfd. Asking for dispatch is
- * EINVAL; int $0x80, process_madvise and mseal are ENOSYS, and where pins are
- * needed io_uring and aio too: the kernel would change mappings, or touch
- * memory, out of sight. A process of
- * one thread that installs a filter (seccomp) goes on without the gate; in one
+ * EINVAL; int $0x80 and mseal are ENOSYS, and where pins are needed io_uring
+ * and aio too: the kernel would change mappings, or touch memory, out of
+ * sight. A process of one thread that installs a filter (seccomp) goes on without the gate; in one
  * of several threads a filter that refuses what Quire needs breaks it.
  *
  * 10. Rejected. One trampoline for all sites: the return address has to be
@@ -117,8 +116,8 @@
  * Reading: Documentation/admin-guide/syscall-user-dispatch.rst in Linux;
  * arch/x86/kernel/signal_64.c for the frame; signal(7), "Interruption of
  * system calls". Order: gate_impl.h, dispatch.c, stub.c, table.c, plan.c,
- * transfer.c, signal.c, action.c, sigcall.c, process.c, exec.c, fd.c,
- * census.c.
+ * nested.c, transfer.c, signal.c, action.c, sigcall.c, process.c, exec.c,
+ * fd.c, census.c.
  */
 #include <sys/prctl.h>
 

@@ -22,9 +22,6 @@
 /* What old callers set in commands of System V. */
 #define IPC_64_FLAG 0x100
 
-/* UFFDIO_REGISTER, on x86-64. */
-#define UFFDIO_REGISTER_REQUEST 0xc020aa00u
-
 /* The kernel's tables of the same name. */
 #define FD_SETSIZE_MAX   (1L << 20)
 #define ROBUST_HEAD_SIZE 24u
@@ -80,7 +77,15 @@ pin_counted(struct qr_thread *thread, long at, long count, size_t unit_bytes,
 {
 	if (count < 0 || count > 1L << 40)
 		return 0; /* negative or absurd: the kernel refuses it */
-	return pin(thread, (uintptr_t)at, (size_t)count * unit_bytes, access);
+	size_t size = (size_t)count * unit_bytes;
+	int error = pin(thread, (uintptr_t)at, size, access);
+	/* What the kernel writes begins at the beginning, and is less. */
+	for (size = pager_pin_limit(); error == -ENOMEM && size >= QR_PAGE_SIZE;
+	     size /= 2) {
+		if (pin(thread, (uintptr_t)at, size, access) == 0)
+			break;
+	}
+	return error;
 }
 
 int
@@ -350,40 +355,6 @@ plan_futex_waitv(struct qr_thread *thread, struct gate_context *context,
 	return GATE_ISSUE;
 }
 
-/* The size that the request's number gives, or a guess that holds for the
- * terminal's and the older network requests, which give none. */
-enum gate_verdict
-plan_ioctl(struct qr_thread *thread, struct gate_context *context,
-    const struct gate_call *call)
-{
-	(void)context;
-	const size_t guess = 256;
-	uintptr_t at = (uintptr_t)call->args[2];
-	size_t size = _IOC_SIZE((unsigned long)call->args[1]);
-	pin(thread, at, size > guess ? size : guess, QR_ACCESS_WRITE);
-	if ((uint32_t)call->args[1] == UFFDIO_REGISTER_REQUEST) {
-		/* A range can't have two of them. */
-		struct {
-			uint64_t start;
-			uint64_t size_bytes;
-		} range;
-		if (user_read(&range, at, sizeof(range)) == 0 &&
-		    !pager_owns_fd((int)call->args[0]))
-			(void)pager_unmanage(thread, range.start,
-			    range.size_bytes);
-	}
-	if ((uint32_t)call->args[1] == 0x8912 /* SIOCGIFCONF */) {
-		struct {
-			int size_bytes;
-			uintptr_t at;
-		} list;
-		if (user_read(&list, at, sizeof(list)) == 0)
-			pin(thread, list.at, (uint32_t)list.size_bytes,
-			    QR_ACCESS_WRITE);
-	}
-	return GATE_ISSUE;
-}
-
 /* The operations of fcntl that take a pointer; see plan_fcntl for others. */
 enum gate_verdict
 plan_fcntl_pointer(struct qr_thread *thread, struct gate_context *context,
@@ -497,6 +468,36 @@ plan_timer_create(struct qr_thread *thread, struct gate_context *context,
 	    QR_ACCESS_READ);
 	pin(thread, (uintptr_t)call->args[2], 4, QR_ACCESS_WRITE);
 	return GATE_ISSUE;
+}
+
+/* It never waits for long, so it is made here, in pieces if need be. */
+enum gate_verdict
+plan_random(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
+	uintptr_t at = (uintptr_t)call->args[0];
+	size_t size = (size_t)call->args[1];
+	size_t limit = pager_pin_limit();
+	size_t total = 0;
+	if (size <= limit || size > INT32_MAX || context == NULL) {
+		pin(thread, at, size, QR_ACCESS_WRITE);
+		return size <= limit || size > INT32_MAX ? GATE_ISSUE
+							 : GATE_WATCH;
+	}
+	while (total < size) {
+		size_t piece = size - total < limit ? size - total : limit;
+		pager_unpin(thread);
+		pin(thread, at + total, piece, QR_ACCESS_WRITE);
+		long result =
+		    qr_sys3(SYS_getrandom, at + total, piece, call->args[2]);
+		if (qr_sys_failed(result) && total == 0)
+			total = (size_t)result;
+		if (result <= 0)
+			break;
+		total += (size_t)result;
+	}
+	gate_result(context, (long)total);
+	return GATE_DONE;
 }
 
 /* --- what is not made at all --- */

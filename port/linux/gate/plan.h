@@ -54,13 +54,20 @@ void census_closing(int fd);
 enum gate_verdict census_take(struct qr_thread *thread,
     struct gate_context *context, const struct gate_call *call);
 
+/* nested.c: structures that point on, by kinds */
+PLAN(bpf);
+PLAN(ioctl);
+PLAN(keyctl);
+PLAN(process_madvise);
+PLAN(ptrace);
+PLAN(setsockopt);
+
 /* plan.c: what is nested */
 PLAN(fcntl_pointer);
 PLAN(futex);
 PLAN(futex_requeue);
 PLAN(futex_waitv);
 PLAN(getsockopt);
-PLAN(ioctl);
 PLAN(keep_robust);
 PLAN(keep_rseq);
 PLAN(keep_tid);
@@ -69,6 +76,7 @@ PLAN(messages);
 PLAN(prctl);
 PLAN(process_vm);
 PLAN(queue);
+PLAN(random);
 PLAN(seccomp);
 PLAN(select);
 PLAN(semctl);

@@ -19,6 +19,7 @@ enum table_how {
 	HOW_IN,   /* the kernel reads bytes */
 	HOW_OUT,  /* writes, or reads and writes */
 	HOW_TEXT, /* reads a string */
+	HOW_MOST, /* writes as much as is asked for, up to a limit */
 };
 
 #define BY_NONE 7u /* the size does not depend on an argument */
@@ -27,7 +28,7 @@ struct table_pointer {
 	uint8_t argument;
 	uint8_t how;    /* enum table_how */
 	uint8_t by;     /* argument that counts units, or BY_NONE */
-	uint16_t bytes; /* of one unit */
+	uint16_t bytes; /* of one unit; of HOW_MOST all that is written */
 };
 
 #define TABLE_POINTERS 5u
@@ -65,6 +66,10 @@ struct table_row {
 #define OUT_N(arg, size, n)                                                    \
 	{                                                                      \
 		arg, HOW_OUT, n, size                                          \
+	}
+#define OUT_MOST(arg, size, n)                                                 \
+	{                                                                      \
+		arg, HOW_MOST, n, size                                         \
 	}
 #define TEXT(arg)                                                              \
 	{                                                                      \
@@ -205,7 +210,7 @@ static const struct table_row table[] = {
 	[SYS_faccessat2] = ARGS(TEXT(1)),
 	[SYS_getdents] = OWN(look),
 	[SYS_getdents64] = OWN(look),
-	[SYS_getcwd] = ARGS(OUT_N(0, 1, 1)),
+	[SYS_getcwd] = ARGS(OUT_MOST(0, PAGE, 1)),
 	[SYS_chdir] = ARGS(TEXT(0)),
 	[SYS_fchdir] = NONE,
 	[SYS_rename] = ARGS(TEXT(0), TEXT(1)),
@@ -220,8 +225,8 @@ static const struct table_row table[] = {
 	[SYS_unlinkat] = ARGS(TEXT(1)),
 	[SYS_symlink] = ARGS(TEXT(0), TEXT(1)),
 	[SYS_symlinkat] = ARGS(TEXT(0), TEXT(2)),
-	[SYS_readlink] = ARGS(TEXT(0), OUT_N(1, 1, 2)),
-	[SYS_readlinkat] = ARGS(TEXT(1), OUT_N(2, 1, 3)),
+	[SYS_readlink] = ARGS(TEXT(0), OUT_MOST(1, PAGE, 2)),
+	[SYS_readlinkat] = ARGS(TEXT(1), OUT_MOST(2, PAGE, 3)),
 	[SYS_chmod] = ARGS(TEXT(0)),
 	[SYS_fchmod] = NONE,
 	[SYS_fchmodat] = ARGS(TEXT(1)),
@@ -291,7 +296,7 @@ static const struct table_row table[] = {
 	[SYS_accept4] = ARGS(OUT(1, ADDRESS), OUT(2, 4)),
 	[SYS_getsockname] = ARGS(OUT(1, ADDRESS), OUT(2, 4)),
 	[SYS_getpeername] = ARGS(OUT(1, ADDRESS), OUT(2, 4)),
-	[SYS_setsockopt] = ARGS(IN_N(3, 1, 4)),
+	[SYS_setsockopt] = OWN(setsockopt),
 	[SYS_getsockopt] = OWN(getsockopt),
 	[SYS_shutdown] = NONE,
 
@@ -317,7 +322,7 @@ static const struct table_row table[] = {
 	[NR_map_shadow_stack] = NONE,
 	[SYS_pkey_alloc] = NONE,
 	[SYS_pkey_free] = NONE,
-	[SYS_process_madvise] = OWN(unsupported),
+	[SYS_process_madvise] = OWN(process_madvise),
 	[SYS_process_mrelease] = NONE,
 	[SYS_membarrier] = NONE,
 	[SYS_mbind] = ARGS(IN(3, 128)),
@@ -374,7 +379,7 @@ static const struct table_row table[] = {
 	[SYS_prctl] = OWN(prctl),
 	[SYS_arch_prctl] = ARGS(OUT(1, 8)),
 	[SYS_seccomp] = OWN(seccomp),
-	[SYS_ptrace] = ARGS(OUT(3, PAGE)),
+	[SYS_ptrace] = OWN(ptrace),
 	[SYS_personality] = NONE,
 	[SYS_unshare] = OWN(unshare),
 	[SYS_setns] = OWN(unshare),
@@ -450,7 +455,7 @@ static const struct table_row table[] = {
 	[SYS_syslog] = ARGS(OUT_N(1, 1, 2)),
 	[SYS_sethostname] = ARGS(IN_N(0, 1, 1)),
 	[SYS_setdomainname] = ARGS(IN_N(0, 1, 1)),
-	[SYS_getrandom] = ARGS(OUT_N(0, 1, 1)),
+	[SYS_getrandom] = OWN(random),
 	[SYS_reboot] = ARGS(TEXT(3)),
 	[SYS_iopl] = NONE,
 	[SYS_ioperm] = NONE,
@@ -462,7 +467,7 @@ static const struct table_row table[] = {
 	[SYS_delete_module] = ARGS(TEXT(0)),
 	[SYS_kexec_load] = ARGS(IN_N(2, 32, 1)),
 	[SYS_kexec_file_load] = ARGS(IN_N(3, 1, 2)),
-	[SYS_bpf] = ARGS(OUT_N(1, 1, 2)),
+	[SYS_bpf] = OWN(bpf),
 	[SYS_perf_event_open] = ARGS(OUT(0, GUESS)),
 	[SYS_lookup_dcookie] = ARGS(OUT_N(1, 1, 2)),
 
@@ -488,7 +493,7 @@ static const struct table_row table[] = {
 	/* Keys, security modules. */
 	[SYS_add_key] = ARGS(TEXT(0), TEXT(1), IN_N(2, 1, 3)),
 	[SYS_request_key] = ARGS(TEXT(0), TEXT(1), TEXT(2)),
-	[SYS_keyctl] = ARGS(OUT(1, PAGE), OUT(2, PAGE), OUT(3, PAGE)),
+	[SYS_keyctl] = OWN(keyctl),
 	[SYS_landlock_create_ruleset] = ARGS(IN_N(0, 1, 1)),
 	[SYS_landlock_add_rule] = ARGS(IN(2, 64)),
 	[SYS_landlock_restrict_self] = NONE,
@@ -524,6 +529,12 @@ static const struct table_row table[] = {
 
 #define TABLE_ROWS ((long)(sizeof(table) / sizeof(table[0])))
 
+static size_t
+most(long wanted, uint16_t limit)
+{
+	return (unsigned long)wanted < limit ? (size_t)wanted : limit;
+}
+
 static void
 pointer_pin(struct qr_thread *thread, const struct gate_call *call,
     const struct table_pointer *pointer)
@@ -535,6 +546,9 @@ pointer_pin(struct qr_thread *thread, const struct gate_call *call,
 		pin_text(thread, at, pointer->bytes);
 	else if (pointer->by == BY_NONE)
 		pin(thread, at, pointer->bytes, access);
+	else if (pointer->how == HOW_MOST)
+		pin(thread, at, most(call->args[pointer->by], pointer->bytes),
+		    QR_ACCESS_WRITE);
 	else
 		pin_counted(thread, (long)at, call->args[pointer->by],
 		    pointer->bytes, access);
