@@ -23,11 +23,12 @@
 #define KIB  ((size_t)1 << 10)
 #define MIB  ((size_t)1 << 20)
 
-/* What a case can't bear. */
+/* What a case does, or can't bear. */
 enum case_flags {
 	CASE_ALONE = 1, /* a second thread that takes its pages away */
 	CASE_HELD = 2,  /* pages that must all be out: another thread of its
 			   own may hold some in a call */
+	CASE_MAPS = 4,  /* changes what is mapped where its cells are */
 };
 
 struct test_case {

@@ -9,13 +9,7 @@
 
 #include "case.h"
 
-static long
-futex(uint32_t *word, int operation, uint32_t value,
-    const struct timespec *timeout, uint32_t *second, uint32_t third)
-{
-	return syscall(SYS_futex, word, operation, value, timeout, second,
-	    third);
-}
+#define futex(...) syscall(SYS_futex, __VA_ARGS__)
 
 static void
 refused(void)

@@ -2,6 +2,7 @@
 /* cases_sockets.c: sockets of every type, addresses and what goes beside. */
 #include <arpa/inet.h>
 #include <linux/errqueue.h>
+#include <linux/filter.h>
 #include <linux/if_alg.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -357,6 +358,29 @@ options(void)
 	close(fd);
 }
 
+/* A filter, whose code the option points to. */
+static void
+filtered(void)
+{
+	struct sock_fprog *program = cell(sizeof(*program));
+	struct sock_filter *code = cell(2 * sizeof(*code));
+	char *byte = cell(1);
+	int pair[2];
+	code[0] = (struct sock_filter){ .code = 0x06, .k = 0 }; /* none */
+	program->len = 1;
+	program->filter = code;
+	CALL(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair));
+	CALL(setsockopt(pair[1], SOL_SOCKET, SO_ATTACH_FILTER, program,
+	    sizeof(*program)));
+	CALL(send(pair[0], byte, 1, 0));
+	CALL(recv(pair[1], byte, 1, MSG_DONTWAIT));
+	CALL(setsockopt(pair[1], SOL_SOCKET, SO_DETACH_FILTER, program,
+	    sizeof(*program)));
+	CALL(send(pair[0], byte, 1, 0));
+	CALL(recv(pair[1], byte, 1, MSG_DONTWAIT));
+	pair_close(pair);
+}
+
 /* What the kernel tells beside a datagram: its destination, its time. */
 static void
 beside(void)
@@ -635,6 +659,7 @@ static const struct test_case cases[] = {
 	{ "scattered", scattered, 0 },
 	{ "several", several, 0 },
 	{ "options", options, 0 },
+	{ "filtered", filtered, 0 },
 	{ "beside", beside, 0 },
 	{ "errors", errors, 0 },
 	{ "netlink", netlink, 0 },

@@ -187,13 +187,13 @@ memory_left_in(void)
 }
 
 void
-memory_free(void)
+memory_free(bool unmap)
 {
 	size_t count = atomic_load(&memory.count);
 	atomic_store(&memory.count, 0);
 	for (size_t i = 0; i < count; i++) {
 		const struct range *range = &memory.ranges[i];
-		if (range->mapped != 0)
+		if (range->mapped != 0 && unmap)
 			munmap(range->start, range->mapped);
 	}
 }

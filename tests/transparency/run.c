@@ -134,7 +134,7 @@ run_cases(const struct test_group *group, size_t n)
 		c->run();
 		if (storm)
 			storm_stop();
-		memory_free();
+		memory_free((c->flags & CASE_MAPS) == 0);
 		size_t left = memory_left_in();
 		if (left != 0 && (c->flags & CASE_HELD) == 0)
 			say("%zu pages can't be pushed out\n", left);

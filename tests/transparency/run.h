@@ -24,7 +24,7 @@ extern bool run_managed; /* under `quire run` */
 void run_cases(const struct test_group *group, size_t n);
 
 /* memory.c */
-void memory_free(void);
+void memory_free(bool unmap);
 /* Pages that could not be pushed out since the last call of this. */
 size_t memory_left_in(void);
 void storm_start(void);
