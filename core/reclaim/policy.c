@@ -14,7 +14,21 @@ const struct qr_policy *const qr_policies[] = {
 	&qr_policy_clock,
 	&qr_policy_lru,
 	&qr_policy_fifo,
+	&qr_policy_nru,
+	&qr_policy_ageing,
+	&qr_policy_wsclock,
+	&qr_policy_2q,
+	&qr_policy_arc,
+	&qr_policy_lirs,
 	NULL,
+};
+
+/* The list as second chance and the ring with a hand evict the same pages. */
+static const struct {
+	const char *name;
+	const struct qr_policy *policy;
+} policy_aliases[] = {
+	{ "second-chance", &qr_policy_clock },
 };
 
 static bool
@@ -35,10 +49,14 @@ qr_policy_find(const char *name)
 		if (names_equal(qr_policies[i]->name, name))
 			return qr_policies[i];
 	}
+	for (size_t i = 0; i < QR_COUNT_OF(policy_aliases); i++) {
+		if (names_equal(policy_aliases[i].name, name))
+			return policy_aliases[i].policy;
+	}
 	return NULL;
 }
 
-void
+int
 qr_lru_init(struct qr_lru *lru, const struct qr_policy *policy,
     struct qr_frames *frames)
 {
@@ -52,6 +70,19 @@ qr_lru_init(struct qr_lru *lru, const struct qr_policy *policy,
 		lru->lists[i].head = QR_PFN_NIL;
 		lru->lists[i].tail = QR_PFN_NIL;
 	}
+	for (unsigned i = 0; i < QR_POLICY_CHAINS; i++)
+		qr_chain_init(&lru->chains[i]);
+	struct qr_frame_stat stat = { .total = 0 };
+	if (policy->history != 0)
+		qr_frame_stat(frames, &stat);
+	return qr_history_init(&lru->history, frames,
+	    stat.total * policy->history);
+}
+
+void
+qr_lru_fini(struct qr_lru *lru)
+{
+	qr_history_fini(&lru->history);
 }
 
 uint64_t
@@ -181,6 +212,109 @@ qr_lru_note_touch(struct qr_lru *lru, struct qr_page *page)
 	page_flags_change(page, 0, QR_PAGE_REFERENCED);
 }
 
+bool
+qr_lru_is_touched(struct qr_lru *lru, struct qr_page *page)
+{
+	if (lru->test_young(lru->ctx, page))
+		qr_lru_note_touch(lru, page);
+	unsigned flags =
+	    atomic_load_explicit(&page->flags, memory_order_relaxed);
+	return (flags & QR_PAGE_REFERENCED) != 0;
+}
+
+/* --- rings --- */
+
+struct qr_page *
+qr_ring_at_hand(const struct qr_lru *lru, unsigned list)
+{
+	if (lru->hand == QR_PFN_NIL)
+		return qr_page_list_oldest(lru, list);
+	return qr_frame_page(lru->frames, lru->hand);
+}
+
+/* From the newest page the hand leaves the list. */
+void
+qr_ring_pass(struct qr_lru *lru, const struct qr_page *page)
+{
+	lru->hand = page->prev;
+}
+
+void
+qr_ring_remove(struct qr_lru *lru, struct qr_page *page)
+{
+	if (lru->hand == qr_frame_pfn(lru->frames, page))
+		qr_ring_pass(lru, page);
+	qr_page_list_remove(lru, page);
+}
+
+void
+qr_fresh_set(struct qr_lru *lru, const struct qr_page *page)
+{
+	if (lru->hand != QR_PFN_NIL)
+		(void)qr_lru_test_touched(lru,
+		    qr_frame_page(lru->frames, lru->hand));
+	lru->hand = (uint32_t)qr_frame_pfn(lru->frames, page);
+}
+
+void
+qr_fresh_gone(struct qr_lru *lru, const struct qr_page *page)
+{
+	if (lru->hand == qr_frame_pfn(lru->frames, page))
+		lru->hand = QR_PFN_NIL;
+}
+
+/* --- history --- */
+
+void
+qr_ghost_add(struct qr_lru *lru, unsigned chain, struct qr_page *page,
+    uint64_t limit)
+{
+	struct qr_history *history = &lru->history;
+	struct qr_chain *on = &lru->chains[chain];
+	(void)qr_ghost_take(lru, page);
+	if (limit == 0)
+		return;
+	while (on->count != 0 &&
+	       (on->count >= limit || history->free == QR_NODE_NIL))
+		qr_chain_drop(history, on, on->bottom);
+	uint32_t index =
+	    qr_history_new_ghost(history, lru->identity(lru->ctx, page));
+	if (index == QR_NODE_NIL)
+		return;
+	qr_history_node(history, index)->value = chain;
+	qr_chain_push(history, on, index);
+}
+
+unsigned
+qr_ghost_take(struct qr_lru *lru, struct qr_page *page)
+{
+	uint32_t index =
+	    qr_history_find_ghost(&lru->history, lru->identity(lru->ctx, page));
+	if (index == QR_NODE_NIL)
+		return QR_POLICY_CHAINS;
+	unsigned chain = qr_history_node(&lru->history, index)->value;
+	qr_chain_drop(&lru->history, &lru->chains[chain], index);
+	return chain;
+}
+
+struct qr_history_node *
+qr_node_of(struct qr_lru *lru, const struct qr_page *page)
+{
+	uint32_t index = qr_history_find_page(&lru->history, page);
+	if (index == QR_NODE_NIL)
+		index = qr_history_new_page(&lru->history, page);
+	return index == QR_NODE_NIL ? NULL
+				    : qr_history_node(&lru->history, index);
+}
+
+void
+qr_node_drop(struct qr_lru *lru, const struct qr_page *page)
+{
+	uint32_t index = qr_history_find_page(&lru->history, page);
+	if (index != QR_NODE_NIL)
+		qr_history_free(&lru->history, index);
+}
+
 /* --- check --- */
 
 static void
@@ -218,6 +352,9 @@ qr_check_lru(const struct qr_lru *lru)
 {
 	for (unsigned i = 0; i < QR_POLICY_LISTS; i++)
 		check_list(lru, i);
+	for (unsigned i = 0; i < QR_POLICY_CHAINS; i++)
+		qr_check_chain(&lru->history, &lru->chains[i]);
+	qr_check_history(&lru->history);
 	if (lru->hand == QR_PFN_NIL)
 		return;
 	QR_ASSERT(page_list_of(qr_frame_page(lru->frames, lru->hand)) != 0,

@@ -7,7 +7,7 @@
 #ifndef QR_RECLAIM_POLICY_H
 #define QR_RECLAIM_POLICY_H
 
-#include "../frame/frame.h"
+#include "history.h"
 
 /* Pages linked by pfn: next leads to the next older page, prev to the next
  * newer; (QR_RANK_LRU). */
@@ -18,6 +18,9 @@ struct qr_page_list {
 };
 
 #define QR_POLICY_LISTS 4u
+
+/* Orders of remembered pages beside the lists. */
+#define QR_POLICY_CHAINS 2u
 
 /* Pages that one pick passes over because they were touched. Then it takes
  * the next one as it is: a pick holds the page lock, and where so many pages
@@ -35,7 +38,18 @@ struct qr_lru {
 	uint32_t looks_max; /* (c) QR_LRU_LOOKS_MAX */
 	/* Tests and clears the page's young mark, however the port keeps it. */
 	bool (*test_young)(void *ctx, struct qr_page *page); /* (c) */
-	void *ctx;                                           /* (c) */
+	/* Whether the page was written since it came in; NULL: not known. */
+	bool (*test_dirty)(void *ctx, struct qr_page *page); /* (c) */
+	/* What a listed page has in common with itself when it comes in
+	 * again; a hint. Needed by policies with a history. */
+	uint64_t (*identity)(void *ctx, struct qr_page *page); /* (c) */
+	void *ctx;                                             /* (c) */
+
+	/* For policies that remember more than lists; see there. */
+	uint32_t clock;  /* pages that came in */
+	uint64_t target; /* a size that the policy tunes, pages */
+	struct qr_chain chains[QR_POLICY_CHAINS];
+	struct qr_history history;
 };
 
 struct qr_policy {
@@ -44,6 +58,7 @@ struct qr_policy {
 	unsigned spared;     /* list whose pages have just come in and don't
 				go along with a neighbour; or
 				QR_POLICY_LISTS */
+	unsigned history;    /* nodes it needs for each frame of RAM */
 
 	/* The page came in. refault_distance: evictions since it was itself
 	 * evicted; UINT64_MAX: it was not. */
@@ -74,10 +89,18 @@ extern const struct qr_policy qr_policy_clock;
 extern const struct qr_policy qr_policy_lru;
 extern const struct qr_policy qr_policy_sieve;
 extern const struct qr_policy qr_policy_s3fifo;
+extern const struct qr_policy qr_policy_nru;
+extern const struct qr_policy qr_policy_ageing;
+extern const struct qr_policy qr_policy_wsclock;
+extern const struct qr_policy qr_policy_2q;
+extern const struct qr_policy qr_policy_arc;
+extern const struct qr_policy qr_policy_lirs;
 
-/* test_young and ctx are the caller's to set. */
-void qr_lru_init(struct qr_lru *lru, const struct qr_policy *policy,
-    struct qr_frames *frames);
+/* The callbacks and ctx are the caller's to set. -QR_ENOMEM: no room for the
+ * policy's history. */
+QR_MUST_CHECK int qr_lru_init(struct qr_lru *lru,
+    const struct qr_policy *policy, struct qr_frames *frames);
+void qr_lru_fini(struct qr_lru *lru);
 
 /* Pages on all lists. */
 uint64_t qr_lru_count(const struct qr_lru *lru);
@@ -110,5 +133,39 @@ bool qr_lru_test_touched(struct qr_lru *lru, struct qr_page *page);
 
 /* Notes a touch for that; a policy's accessed(). */
 void qr_lru_note_touch(struct qr_lru *lru, struct qr_page *page);
+
+/* Whether it was touched, and is still to be found so. */
+bool qr_lru_is_touched(struct qr_lru *lru, struct qr_page *page);
+
+/*
+ * A list as a ring: the hand goes from the oldest page to the newest and
+ * starts again. The page at the hand, or NULL; passing it; taking a page out
+ * of the ring, from under the hand too.
+ */
+struct qr_page *qr_ring_at_hand(const struct qr_lru *lru, unsigned list);
+void qr_ring_pass(struct qr_lru *lru, const struct qr_page *page);
+void qr_ring_remove(struct qr_lru *lru, struct qr_page *page);
+
+/*
+ * The touch that brings a page in is seen as a young mark like any other. A
+ * policy that takes a mark for a second touch calls qr_fresh_set when a page
+ * comes in, which clears the mark of the one before, and qr_fresh_gone when a
+ * page leaves. Uses the hand.
+ */
+void qr_fresh_set(struct qr_lru *lru, const struct qr_page *page);
+void qr_fresh_gone(struct qr_lru *lru, const struct qr_page *page);
+
+/* Remembers a page that goes as the newest ghost of a chain, which keeps limit
+ * of them. */
+void qr_ghost_add(struct qr_lru *lru, unsigned chain, struct qr_page *page,
+    uint64_t limit);
+
+/* Forgets the page's ghost; the chain that it was on, or QR_POLICY_CHAINS. */
+unsigned qr_ghost_take(struct qr_lru *lru, struct qr_page *page);
+
+/* The page's node, made if need be; NULL: all are taken. */
+struct qr_history_node *qr_node_of(struct qr_lru *lru,
+    const struct qr_page *page);
+void qr_node_drop(struct qr_lru *lru, const struct qr_page *page);
 
 #endif

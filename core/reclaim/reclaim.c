@@ -38,13 +38,17 @@
  *	mark and hold mapped pages; its count is right.
  * [reclaim.2] With nothing running, every mapped page that one entry maps and
  *	that is not locked is on a list: see [space.9].
+ * [reclaim.4] What a policy remembers of pages is found by its key, and its
+ *	orders agree in both directions; see history.c.
  * [reclaim.3] A thread that finds no victim while others hold some waits for
  *	one of them before it says that there is no memory.
  *
  * 5. Which policy
  *
- * Five are here, behind one interface (policy.h), each checked against a
- * model of its own in tests/core/test_policy.c. bench/core/bench_policy.c
+ * Eleven are here, behind one interface (policy.h), each checked against a
+ * model of its own in tests/core/test_policy.c. Five of them remember pages
+ * that went, or a number for each page, in a history that costs up to 80 bytes
+ * a frame (history.h); the others cost nothing beside the descriptors. bench/core/bench_policy.c
  * drives them as the machine does: touches are found as marks when a page's
  * turn has come, or not at all, as on a host that keeps no marks. Misses in
  * percent of accesses, memory for a quarter of 16384 pages:
@@ -93,7 +97,8 @@
  * 9. Reading
  *
  * policy.h and policy.c, then the policies from the shortest: fifo.c,
- * clock.c, lru.c, sieve.c, s3fifo.c; this file; age.c.
+ * clock.c, lru.c, nru.c, sieve.c, s3fifo.c; history.h and those that need it:
+ * ageing.c, wsclock.c, twoq.c, arc.c, lirs.c; this file; age.c.
  */
 #include "reclaim_impl.h"
 
@@ -418,6 +423,18 @@ lru_test_young(void *ctx, struct qr_page *page)
 	return qr_spaces_test_young(((struct qr_reclaim *)ctx)->spaces, page);
 }
 
+static bool
+lru_test_dirty(void *ctx, struct qr_page *page)
+{
+	return qr_spaces_is_dirty(((struct qr_reclaim *)ctx)->spaces, page);
+}
+
+static uint64_t
+lru_identity(void *ctx, struct qr_page *page)
+{
+	return qr_spaces_identity(((struct qr_reclaim *)ctx)->spaces, page);
+}
+
 static const struct qr_frame_ops frame_ops = {
 	.reclaim = frame_reclaim,
 	.low = frame_low,
@@ -450,8 +467,12 @@ qr_reclaim_init(struct qr_reclaim *reclaim, struct qr_spaces *spaces,
 			      (spaces->port->flags & QR_PORT_HARDWARE_AD) == 0,
 		.by_touchers = config->evict_by_touchers,
 	};
-	qr_lru_init(&reclaim->lru, policy, spaces->frames);
+	int error = qr_lru_init(&reclaim->lru, policy, spaces->frames);
+	if (error != 0)
+		return error;
 	reclaim->lru.test_young = lru_test_young;
+	reclaim->lru.test_dirty = lru_test_dirty;
+	reclaim->lru.identity = lru_identity;
 	reclaim->lru.ctx = reclaim;
 	qr_frame_set_ops(spaces->frames, &frame_ops, reclaim);
 	qr_spaces_set_ops(spaces, &space_ops, reclaim);
@@ -469,6 +490,7 @@ qr_reclaim_fini(struct qr_reclaim *reclaim)
 	QR_ASSERT(left == 0, "%llu pages are still listed",
 	    (unsigned long long)left);
 	reclaim->signature = 0;
+	qr_lru_fini(&reclaim->lru);
 	qr_frame_set_ops(reclaim->frames, NULL, NULL);
 }
 

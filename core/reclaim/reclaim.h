@@ -33,7 +33,7 @@ struct qr_reclaim {
 };
 
 /* Registers itself with spaces and the frames below them. -QR_EINVAL: no
- * such policy. */
+ * such policy; -QR_ENOMEM: no room for what it remembers. */
 QR_MUST_CHECK int qr_reclaim_init(struct qr_reclaim *reclaim,
     struct qr_spaces *spaces, const struct qr_machine_config *config);
 void qr_reclaim_fini(struct qr_reclaim *reclaim);

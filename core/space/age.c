@@ -49,6 +49,35 @@ qr_spaces_test_young(struct qr_spaces *spaces, struct qr_page *page)
 	return young;
 }
 
+bool
+qr_spaces_is_dirty(struct qr_spaces *spaces, struct qr_page *page)
+{
+	qr_lock_assert_held(spaces->port, &spaces->page_lock);
+	struct qr_rmap_cursor cursor = { 0 };
+	struct qr_rmap_place place;
+	while (qr_rmap_step(page, &cursor, &place)) {
+		const qr_pte_word *word =
+		    qr_table_find(&place.space->table, place.address);
+		struct qr_pte pte = { word == NULL ? 0
+						   : qr_pte_read(word).bits };
+		if (qr_pte_is_present(pte) && (pte.bits & QR_PTE_DIRTY) != 0)
+			return true;
+	}
+	return false;
+}
+
+uint64_t
+qr_spaces_identity(struct qr_spaces *spaces, struct qr_page *page)
+{
+	qr_lock_assert_held(spaces->port, &spaces->page_lock);
+	struct qr_rmap_cursor cursor = { 0 };
+	struct qr_rmap_place place;
+	if (!qr_rmap_step(page, &cursor, &place))
+		return 0;
+	return ((uint64_t)place.space->tag << 40) ^
+	       (place.address >> QR_PAGE_SHIFT);
+}
+
 /* --- sleep --- */
 
 struct age_window {

@@ -101,6 +101,14 @@ size_t qr_spaces_window(struct qr_spaces *spaces, const struct qr_page *page,
  * ageing, whether it was touched since it was put to sleep. (page lock) */
 bool qr_spaces_test_young(struct qr_spaces *spaces, struct qr_page *page);
 
+/* Whether an entry that maps the page has its dirty mark, which stays. Where
+ * the MMU sets none: false. (page lock) */
+bool qr_spaces_is_dirty(struct qr_spaces *spaces, struct qr_page *page);
+
+/* A number of a mapped page that it has again when it comes in at the same
+ * place after it went; others may have it too. (page lock) */
+uint64_t qr_spaces_identity(struct qr_spaces *spaces, struct qr_page *page);
+
 /* Puts a window of pages round this one to sleep: the next touch of each is
  * a cheap fault that marks it young. Called with the page lock held, which is
  * dropped for good. */

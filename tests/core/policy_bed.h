@@ -58,6 +58,27 @@ policy_bed_test_young(void *ctx, struct qr_page *page)
 	return young;
 }
 
+/* Every third id is written to. */
+static inline bool
+policy_id_is_dirty(uint32_t id)
+{
+	return id % 3 == 0;
+}
+
+static inline bool
+policy_bed_test_dirty(void *ctx, struct qr_page *page)
+{
+	struct policy_bed *bed = ctx;
+	return policy_id_is_dirty(bed->id_of[policy_bed_index(bed, page)]);
+}
+
+static inline uint64_t
+policy_bed_identity(void *ctx, struct qr_page *page)
+{
+	struct policy_bed *bed = ctx;
+	return bed->id_of[policy_bed_index(bed, page)];
+}
+
 /* NULL: no memory, of the host or of frames. */
 static inline struct policy_bed *
 policy_bed_new(struct qr_frames *frames, const char *policy, size_t capacity,
@@ -83,8 +104,11 @@ policy_bed_new(struct qr_frames *frames, const char *policy, size_t capacity,
 	}
 	for (size_t i = 0; i < POLICY_IDS_MAX; i++)
 		bed->evicted_at[i] = UINT64_MAX;
-	qr_lru_init(&bed->lru, qr_policy_find(policy), frames);
+	if (qr_lru_init(&bed->lru, qr_policy_find(policy), frames) != 0)
+		abort();
 	bed->lru.test_young = policy_bed_test_young;
+	bed->lru.test_dirty = policy_bed_test_dirty;
+	bed->lru.identity = policy_bed_identity;
 	bed->lru.ctx = bed;
 	return bed;
 }
@@ -109,6 +133,7 @@ policy_bed_end(struct policy_bed *bed)
 		bed->lru.policy->remove(&bed->lru, page);
 		policy_bed_forget(bed, page);
 	}
+	qr_lru_fini(&bed->lru);
 	qr_frame_free_bulk(bed->frames, bed->spare, bed->capacity);
 	free(bed->spare);
 	free(bed);

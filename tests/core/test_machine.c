@@ -400,6 +400,15 @@ test_model(void **state)
 		{ "lru", false, SIM_NO_YOUNG_BIT | SIM_STAGE_WINDOW, 3, true,
 		    true },
 		{ "fifo", true, SIM_STAGE_WINDOW, 3, false, false },
+		{ "nru", true, 0, 4, false, false },
+		{ "ageing", false, 0, 4, false, false },
+		{ "wsclock", true, 0, 4, false, false },
+		{ "2q", true, SIM_DEAR_MMU, 4, false, true },
+		{ "arc", false, SIM_NO_YOUNG_BIT, 4, true, false },
+		{ "arc", true, SIM_DEAR_MMU | SIM_STAGE_WINDOW, 4, false,
+		    true },
+		{ "lirs", true, 0, 4, false, false },
+		{ "lirs", true, SIM_NO_YOUNG_BIT, 3, true, false },
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -426,6 +435,28 @@ test_model(void **state)
 		run_verify(&run);
 		run_end(&run);
 	}
+}
+
+/* With less and less memory the policy's history finds none at some size, and
+ * the machine is then not made. */
+static void
+test_no_room_for_history(void **state)
+{
+	struct qr_machine_config config = { .policy = "lirs" };
+	struct sim_config sim_config = { .ram_bytes = 1 << 20 };
+	int error = 0;
+	(void)state;
+	for (; error == 0; sim_config.ram_bytes -= QR_PAGE_SIZE) {
+		struct bed bed;
+		bed.sim = sim_create(&sim_config);
+		assert_non_null(bed.sim);
+		error =
+		    qr_machine_create(sim_port(bed.sim), &config, &bed.machine);
+		if (error == 0)
+			qr_machine_destroy(bed.machine);
+		sim_destroy(bed.sim);
+	}
+	assert_int_equal(error, -QR_ENOMEM);
 }
 
 /* Transfers fail once in a while, then all of them, then the device is full,
@@ -620,6 +651,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_model),
+		cmocka_unit_test(test_no_room_for_history),
 		cmocka_unit_test(test_failing_device),
 		cmocka_unit_test(test_balloon),
 		cmocka_unit_test(test_every_size),

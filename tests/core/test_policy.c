@@ -27,8 +27,12 @@
 
 /* --- plain simulations --- */
 
-#define QUEUES 3u
-enum { NURSERY, TRIAL, MAIN };
+/* Queues of pages that are in, then of those that went. */
+#define QUEUES     3u
+#define ALL_QUEUES 5u
+enum { NURSERY, TRIAL, MAIN, GHOSTS, GHOSTS_TOO };
+enum { ONCE, AGAIN };
+enum { HOT, COLD, STACK = GHOSTS };
 
 struct queue {
 	uint32_t ids[SPAN]; /* oldest first */
@@ -39,13 +43,18 @@ struct plain {
 	enum policy_touches touches;
 	size_t capacity;
 	uint32_t looks_max;
-	struct queue queue[QUEUES];
+	struct queue queue[ALL_QUEUES];
 	bool in[SPAN];
 	bool touched[SPAN];
 	uint64_t evicted_at[SPAN];
 	uint64_t evictions;
 	uint64_t misses;
-	int hand; /* index in queue[0]; -1: at the oldest */
+	int hand;  /* index in queue[0]; -1: at the oldest */
+	int fresh; /* id that came in last, -1: it went */
+	uint32_t clock;
+	uint32_t value[SPAN]; /* age, or time of last touch */
+	bool hot[SPAN];
+	size_t share; /* of ONCE */
 };
 
 static void
@@ -186,6 +195,378 @@ s3fifo_pick(struct plain *plain)
 	return queue_take(s3fifo_source(plain), 0);
 }
 
+/* --- plain nru, ageing, wsclock --- */
+
+static void
+nru_insert(struct plain *plain, uint32_t id, uint64_t distance)
+{
+	struct queue *ring = &plain->queue[0];
+	(void)distance;
+	if (ring->count != 0) {
+		uint32_t oldest = queue_take(ring, 0);
+		plain->touched[oldest] = false;
+		queue_add(ring, oldest);
+	}
+	queue_add(ring, id);
+}
+
+static uint32_t
+nru_pick(struct plain *plain)
+{
+	struct queue *ring = &plain->queue[0];
+	for (unsigned class = 0; class < 4; class ++) {
+		for (size_t i = 0; i < ring->count && i <= plain->looks_max;
+		     i++) {
+			uint32_t id = ring->ids[i];
+			unsigned has =
+			    plain->touched[id] * 2u + policy_id_is_dirty(id);
+			if (has == class)
+				return queue_take(ring, i);
+		}
+	}
+	fail_msg("nru has no page");
+	return 0;
+}
+
+/* How many pages one pick looks at, and the first index of them. */
+static size_t
+ring_looks(const struct plain *plain, size_t *at)
+{
+	size_t count = plain->queue[0].count;
+	*at = plain->hand < 0 ? 0 : (size_t)plain->hand;
+	return count < plain->looks_max ? count : plain->looks_max;
+}
+
+/* Takes the id out; the hand is at index next, if the ring were whole. */
+static uint32_t
+ring_take(struct plain *plain, uint32_t id, size_t next)
+{
+	struct queue *ring = &plain->queue[0];
+	size_t index = 0;
+	while (ring->ids[index] != id)
+		index++;
+	/* From the newest page on the hand has left the list. */
+	bool left = next == ring->count;
+	(void)queue_take(ring, index);
+	if (index < next)
+		next--;
+	plain->hand = left || next == ring->count ? -1 : (int)next;
+	return id;
+}
+
+static void
+ageing_insert(struct plain *plain, uint32_t id, uint64_t distance)
+{
+	plain->value[id] = 0;
+	plain_insert(plain, id, distance);
+}
+
+static uint32_t
+ageing_pick(struct plain *plain)
+{
+	const struct queue *ring = &plain->queue[0];
+	size_t at;
+	size_t looks = ring_looks(plain, &at);
+	uint32_t best = 0;
+	uint32_t best_age = 256;
+	for (; looks > 0 && best_age != 0; looks--) {
+		if (at == ring->count)
+			at = 0;
+		uint32_t id = ring->ids[at++];
+		uint32_t age = plain->value[id] >> 1;
+		if (plain_test_touched(plain, id))
+			age |= 128;
+		plain->value[id] = age;
+		if (age < best_age) {
+			best = id;
+			best_age = age;
+		}
+	}
+	return ring_take(plain, best, at);
+}
+
+static void
+wsclock_insert(struct plain *plain, uint32_t id, uint64_t distance)
+{
+	plain->value[id] = ++plain->clock;
+	plain_insert(plain, id, distance);
+}
+
+static uint32_t
+wsclock_pick(struct plain *plain)
+{
+	const struct queue *ring = &plain->queue[0];
+	size_t at;
+	size_t looks = ring_looks(plain, &at);
+	int dirty = -1;
+	int idlest = -1;
+	for (; looks > 0; looks--) {
+		if (at == ring->count)
+			at = 0;
+		uint32_t id = ring->ids[at++];
+		if (plain_test_touched(plain, id))
+			plain->value[id] = plain->clock;
+		if (idlest < 0 || plain->value[id] < plain->value[idlest])
+			idlest = (int)id;
+		if (plain->clock - plain->value[id] <= ring->count)
+			continue;
+		if (!policy_id_is_dirty(id))
+			return ring_take(plain, id, at);
+		if (dirty < 0)
+			dirty = (int)id;
+	}
+	return ring_take(plain, (uint32_t)(dirty >= 0 ? dirty : idlest), at);
+}
+
+/* --- plain 2q --- */
+
+static bool
+queue_find(const struct queue *queue, uint32_t id, size_t *index)
+{
+	for (*index = 0; *index < queue->count; (*index)++) {
+		if (queue->ids[*index] == id)
+			return true;
+	}
+	return false;
+}
+
+/* Takes the id out of a queue, if it is there. */
+static bool
+queue_drop(struct queue *queue, uint32_t id)
+{
+	size_t index;
+	bool found = queue_find(queue, id, &index);
+	if (found)
+		(void)queue_take(queue, index);
+	return found;
+}
+
+static void
+twoq_insert(struct plain *plain, uint32_t id, uint64_t distance)
+{
+	(void)distance;
+	queue_add(&plain->queue[queue_drop(&plain->queue[GHOSTS], id)], id);
+}
+
+static void
+twoq_hit(struct plain *plain, uint32_t id)
+{
+	if (plain->touches == POLICY_MARKED)
+		plain->touched[id] = true;
+	else if (queue_drop(&plain->queue[1], id))
+		queue_add(&plain->queue[1], id);
+}
+
+static uint32_t
+twoq_pick(struct plain *plain)
+{
+	struct queue *in = &plain->queue[0];
+	struct queue *order = &plain->queue[1];
+	struct queue *out = &plain->queue[GHOSTS];
+	size_t pages = in->count + order->count;
+	if (in->count > pages / 4 || order->count == 0) {
+		uint32_t id = queue_take(in, 0);
+		queue_add(out, id);
+		if (out->count > pages / 2)
+			(void)queue_take(out, 0);
+		return id;
+	}
+	for (uint32_t look = 0; look < plain->looks_max; look++) {
+		if (!plain_test_touched(plain, order->ids[0]))
+			break;
+		queue_add(order, queue_take(order, 0));
+	}
+	return queue_take(order, 0);
+}
+
+/* --- plain arc --- */
+
+static void
+note_fresh(struct plain *plain, uint32_t id)
+{
+	if (plain->fresh >= 0)
+		plain->touched[plain->fresh] = false;
+	plain->fresh = (int)id;
+}
+
+static size_t
+size_max(size_t a, size_t b)
+{
+	return a > b ? a : b;
+}
+
+static void
+arc_insert(struct plain *plain, uint32_t id, uint64_t distance)
+{
+	struct queue *q = plain->queue;
+	struct queue *g = &plain->queue[GHOSTS];
+	size_t pages = q[ONCE].count + q[AGAIN].count + 1;
+	size_t once = g[ONCE].count;
+	size_t again = g[AGAIN].count;
+	(void)distance;
+	note_fresh(plain, id);
+	if (queue_drop(&g[ONCE], id)) {
+		plain->share += size_max(1, again / once);
+		if (plain->share > pages)
+			plain->share = pages;
+		queue_add(&q[AGAIN], id);
+	} else if (queue_drop(&g[AGAIN], id)) {
+		size_t step = size_max(1, once / again);
+		plain->share -= step < plain->share ? step : plain->share;
+		queue_add(&q[AGAIN], id);
+	} else {
+		queue_add(&q[ONCE], id);
+	}
+	while (g[ONCE].count != 0 && q[ONCE].count + g[ONCE].count > pages)
+		(void)queue_take(&g[ONCE], 0);
+	while (g[AGAIN].count != 0 && g[ONCE].count + g[AGAIN].count > pages)
+		(void)queue_take(&g[AGAIN], 0);
+}
+
+static void
+arc_hit(struct plain *plain, uint32_t id)
+{
+	if (plain->touches == POLICY_MARKED) {
+		plain->touched[id] = true;
+		return;
+	}
+	if (!queue_drop(&plain->queue[ONCE], id))
+		(void)queue_drop(&plain->queue[AGAIN], id);
+	queue_add(&plain->queue[AGAIN], id);
+}
+
+static uint32_t
+arc_pick(struct plain *plain)
+{
+	struct queue *q = plain->queue;
+	for (uint32_t look = 0;; look++) {
+		bool once = q[ONCE].count > plain->share || q[AGAIN].count == 0;
+		struct queue *from = &q[once ? ONCE : AGAIN];
+		uint32_t id = queue_take(from, 0);
+		if (look < plain->looks_max && plain_test_touched(plain, id)) {
+			queue_add(&q[AGAIN], id);
+			continue;
+		}
+		queue_add(&plain->queue[once ? GHOSTS : GHOSTS_TOO], id);
+		if (plain->fresh == (int)id)
+			plain->fresh = -1;
+		return id;
+	}
+}
+
+/* --- plain lirs --- */
+
+static size_t
+lirs_hot_max(size_t pages)
+{
+	return pages - size_max(1, pages / 100);
+}
+
+/* Cold pages at the bottom leave the stack. */
+static void
+lirs_prune(struct plain *plain)
+{
+	struct queue *stack = &plain->queue[STACK];
+	while (stack->count != 0 && !plain->hot[stack->ids[0]])
+		(void)queue_take(stack, 0);
+}
+
+static void
+lirs_raise(struct plain *plain, uint32_t id)
+{
+	(void)queue_drop(&plain->queue[STACK], id);
+	queue_add(&plain->queue[STACK], id);
+}
+
+static void
+lirs_heat(struct plain *plain, uint32_t id, size_t pages)
+{
+	struct queue *q = plain->queue;
+	uint32_t looks = plain->looks_max;
+	plain->hot[id] = true;
+	lirs_raise(plain, id);
+	queue_add(&q[HOT], id);
+	lirs_prune(plain);
+	while (q[HOT].count > lirs_hot_max(pages)) {
+		uint32_t bottom = q[STACK].ids[0];
+		if (looks > 0 && plain_test_touched(plain, bottom)) {
+			looks--;
+			lirs_raise(plain, bottom);
+		} else {
+			plain->hot[bottom] = false;
+			(void)queue_drop(&q[HOT], bottom);
+			queue_add(&q[COLD], bottom);
+		}
+		lirs_prune(plain);
+	}
+}
+
+static void
+lirs_touch(struct plain *plain, uint32_t id)
+{
+	struct queue *q = plain->queue;
+	size_t index;
+	size_t pages = q[HOT].count + q[COLD].count;
+	if (plain->hot[id]) {
+		lirs_raise(plain, id);
+	} else if (queue_find(&q[STACK], id, &index)) {
+		(void)queue_drop(&q[COLD], id);
+		lirs_heat(plain, id, pages);
+	} else {
+		lirs_raise(plain, id);
+		(void)queue_drop(&q[COLD], id);
+		queue_add(&q[COLD], id);
+	}
+	lirs_prune(plain);
+}
+
+static void
+lirs_hit(struct plain *plain, uint32_t id)
+{
+	if (plain->touches == POLICY_MARKED)
+		plain->touched[id] = true;
+	else
+		lirs_touch(plain, id);
+}
+
+static void
+lirs_insert(struct plain *plain, uint32_t id, uint64_t distance)
+{
+	struct queue *q = plain->queue;
+	size_t pages = q[HOT].count + q[COLD].count + 1;
+	size_t index;
+	(void)distance;
+	note_fresh(plain, id);
+	if (queue_find(&q[STACK], id, &index) ||
+	    q[HOT].count < lirs_hot_max(pages)) {
+		lirs_heat(plain, id, pages);
+		return;
+	}
+	lirs_raise(plain, id);
+	queue_add(&q[COLD], id);
+	lirs_prune(plain);
+}
+
+static uint32_t
+lirs_pick(struct plain *plain)
+{
+	struct queue *q = plain->queue;
+	for (uint32_t look = 0;; look++) {
+		bool cold = q[COLD].count != 0;
+		uint32_t id = cold ? q[COLD].ids[0] : q[STACK].ids[0];
+		if (look < plain->looks_max && plain_test_touched(plain, id)) {
+			lirs_touch(plain, id);
+			continue;
+		}
+		(void)queue_drop(&q[cold ? COLD : HOT], id);
+		plain->hot[id] = false;
+		if (plain->fresh == (int)id)
+			plain->fresh = -1;
+		lirs_prune(plain);
+		return id;
+	}
+}
+
 struct plain_policy {
 	const char *name;
 	void (*insert)(struct plain *plain, uint32_t id, uint64_t distance);
@@ -199,7 +580,14 @@ static const struct plain_policy plain_policies[] = {
 	{ "lru", plain_insert, lru_hit, clock_pick },
 	{ "sieve", plain_insert, plain_hit, sieve_pick },
 	{ "s3fifo", s3fifo_insert, plain_hit, s3fifo_pick },
+	{ "nru", nru_insert, plain_hit, nru_pick },
+	{ "ageing", ageing_insert, plain_hit, ageing_pick },
+	{ "wsclock", wsclock_insert, plain_hit, wsclock_pick },
+	{ "2q", twoq_insert, twoq_hit, twoq_pick },
+	{ "arc", arc_insert, arc_hit, arc_pick },
+	{ "lirs", lirs_insert, lirs_hit, lirs_pick },
 };
+#define PLAIN_POLICIES QR_COUNT_OF(plain_policies)
 
 static void
 plain_access(struct plain *plain, const struct plain_policy *policy,
@@ -266,6 +654,7 @@ expect_equal(const struct arena *arena, const struct policy_trace *trace,
 	plain.capacity = trial->capacity;
 	plain.looks_max = trial->looks_max;
 	plain.hand = -1;
+	plain.fresh = -1;
 	for (size_t i = 0; i < SPAN; i++)
 		plain.evicted_at[i] = UINT64_MAX;
 	struct policy_bed *bed = policy_bed_new(arena->machine->frames,
@@ -303,18 +692,215 @@ test_equals_plain(void **state)
 		policy_trace_drift(&random, LENGTH, SPAN),
 	};
 	for (size_t t = 0; t < QR_COUNT_OF(traces); t++) {
-		for (size_t i = 0; i < 5 * 5 * 2 * 2; i++) {
+		for (size_t i = 0; i < PLAIN_POLICIES * 5 * 2 * 2; i++) {
+			size_t kind = i / PLAIN_POLICIES;
 			struct trial_case trial = {
-				.policy = &plain_policies[i % 5],
-				.capacity = capacities[i / 5 % 5],
-				.looks_max = looks[i / 25 % 2],
-				.touches =
-				    i / 50 == 0 ? POLICY_TOLD : POLICY_MARKED,
+				.policy = &plain_policies[i % PLAIN_POLICIES],
+				.capacity = capacities[kind % 5],
+				.looks_max = looks[kind / 5 % 2],
+				.touches = kind / 10 == 0 ? POLICY_TOLD
+							  : POLICY_MARKED,
 			};
 			expect_equal(arena, &traces[t], &trial);
 		}
 		free(traces[t].ids);
 	}
+}
+
+/* --- what the literature says of them --- */
+
+static uint64_t
+count_misses(const struct arena *arena, const char *policy, size_t capacity,
+    const struct policy_trace *trace)
+{
+	struct policy_bed *bed = policy_bed_new(arena->machine->frames, policy,
+	    capacity, POLICY_TOLD);
+	assert_non_null(bed);
+	for (size_t i = 0; i < trace->length; i++)
+		policy_bed_access(bed, trace->ids[i]);
+	uint64_t misses = bed->misses;
+	policy_bed_end(bed);
+	return misses;
+}
+
+/* Belady's anomaly: with first in, first out, four frames miss ten times
+ * where three miss nine times; least recently used never has it. */
+static void
+test_belady(void **state)
+{
+	static uint32_t ids[] = { 1, 2, 3, 4, 1, 2, 5, 1, 2, 3, 4, 5 };
+	const struct arena *arena = *state;
+	struct policy_trace trace = { "belady", ids, QR_COUNT_OF(ids), 6 };
+	assert_int_equal(count_misses(arena, "fifo", 3, &trace), 9);
+	assert_int_equal(count_misses(arena, "fifo", 4, &trace), 10);
+	assert_int_equal(count_misses(arena, "lru", 3, &trace), 10);
+	assert_int_equal(count_misses(arena, "lru", 4, &trace), 8);
+	struct test_random random = test_random_start("belady");
+	for (unsigned round = 0; round < 20; round++) {
+		struct policy_trace drawn =
+		    policy_trace_random(&random, 400, 20);
+		uint64_t before = UINT64_MAX;
+		for (size_t capacity = 1; capacity <= 20; capacity++) {
+			uint64_t misses =
+			    count_misses(arena, "lru", capacity, &drawn);
+			assert_true(misses <= before);
+			before = misses;
+		}
+		assert_int_equal(before, 20);
+		free(drawn.ids);
+	}
+}
+
+/* When the id at index is used next; the length: never. */
+static size_t
+next_use(const struct policy_trace *trace, uint32_t id, size_t index)
+{
+	while (index < trace->length && trace->ids[index] != id)
+		index++;
+	return index;
+}
+
+/* OPT: the page that is used the furthest ahead goes. */
+static uint64_t
+count_optimal(const struct policy_trace *trace, size_t capacity)
+{
+	struct queue in = { .count = 0 };
+	uint64_t misses = 0;
+	for (size_t i = 0; i < trace->length; i++) {
+		size_t index;
+		if (queue_find(&in, trace->ids[i], &index))
+			continue;
+		misses++;
+		size_t furthest = 0;
+		size_t victim = 0;
+		for (size_t k = 0; k < in.count; k++) {
+			size_t use = next_use(trace, in.ids[k], i);
+			if (use >= furthest) {
+				furthest = use;
+				victim = k;
+			}
+		}
+		if (in.count == capacity)
+			(void)queue_take(&in, victim);
+		queue_add(&in, trace->ids[i]);
+	}
+	return misses;
+}
+
+/* No policy misses less than one that knows the future. */
+static void
+test_none_beats_optimal(void **state)
+{
+	const struct arena *arena = *state;
+	struct test_random random = test_random_start("optimal");
+	for (unsigned round = 0; round < 5; round++) {
+		struct policy_trace trace =
+		    policy_trace_skewed(&random, 1000, 60);
+		for (size_t capacity = 4; capacity <= 32; capacity *= 2) {
+			uint64_t least = count_optimal(&trace, capacity);
+			for (size_t i = 0; qr_policies[i] != NULL; i++)
+				assert_true(
+				    count_misses(arena, qr_policies[i]->name,
+					capacity, &trace) >= least);
+		}
+		free(trace.ids);
+	}
+	/* A loop one page too long: all that go by recency miss always. */
+	struct policy_trace loop = policy_trace_loop(2000, 21);
+	assert_int_equal(count_misses(arena, "lru", 20, &loop), 2000);
+	assert_int_equal(count_misses(arena, "fifo", 20, &loop), 2000);
+	assert_in_range(count_misses(arena, "lirs", 20, &loop), 21, 300);
+	free(loop.ids);
+}
+
+/* --- history --- */
+
+#define NODES 50u
+
+/* Nodes are found by key as long as they are there, and the oldest ghosts of
+ * a chain go when there is no room. */
+static void
+test_history(void **state)
+{
+	const struct arena *arena = *state;
+	struct test_random random = test_random_start("history");
+	struct qr_history history;
+	struct qr_chain chain;
+	uint32_t at[200];
+	size_t used = 0;
+	assert_int_equal(qr_history_init(&history, arena->machine->frames,
+			     NODES),
+	    0);
+	qr_chain_init(&chain);
+	memset(at, 0xff, sizeof(at));
+	for (unsigned step = 0; step < 20000; step++) {
+		uint32_t id = (uint32_t)test_random_below(&random, 200);
+		assert_int_equal(qr_history_find_ghost(&history, id), at[id]);
+		if (at[id] != QR_NODE_NIL) {
+			qr_chain_drop(&history, &chain, at[id]);
+			at[id] = QR_NODE_NIL;
+			used--;
+			continue;
+		}
+		at[id] = qr_history_new_ghost(&history, id);
+		assert_int_equal(at[id] == QR_NODE_NIL, used == NODES);
+		if (at[id] == QR_NODE_NIL)
+			continue;
+		qr_chain_push(&history, &chain, at[id]);
+		used++;
+		if (step % 100 == 0) {
+			qr_check_history(&history);
+			qr_check_chain(&history, &chain);
+		}
+	}
+	qr_history_fini(&history);
+}
+
+/* Without frames for a history there is none, and no frame is lost. */
+static void
+test_history_without_memory(void **state)
+{
+	const struct arena *arena = *state;
+	struct qr_frame_stat before;
+	struct qr_frame_stat after;
+	struct qr_history history;
+	qr_frame_stat(arena->machine->frames, &before);
+	static const uint64_t counts[] = { 1 << 18, (uint64_t)1 << 40,
+		(uint64_t)1 << 24 };
+	for (size_t i = 0; i < QR_COUNT_OF(counts); i++)
+		assert_int_equal(qr_history_init(&history,
+				     arena->machine->frames, counts[i]),
+		    -QR_ENOMEM);
+	qr_frame_stat(arena->machine->frames, &after);
+	assert_int_equal(before.free, after.free);
+}
+
+static void
+check_history(void *history)
+{
+	qr_check_history(history);
+}
+
+static void
+test_check_history_finds(void **state)
+{
+	const struct arena *arena = *state;
+	struct policy_bed *bed =
+	    policy_bed_new(arena->machine->frames, "2q", 3, POLICY_TOLD);
+	for (uint32_t id = 0; id < 5; id++)
+		policy_bed_access(bed, id);
+	struct qr_history *history = &bed->lru.history;
+	uint32_t index = history->oldest_ghost;
+	struct qr_history_node *node = qr_history_node(history, index);
+	uint64_t key = node->key;
+	node->key++;
+	assert_non_null(sim_expect_panic(check_history, history));
+	node->key = key;
+	history->used++;
+	assert_non_null(sim_expect_panic(check_history, history));
+	history->used--;
+	assert_null(sim_expect_panic(check_history, history));
+	policy_bed_end(bed);
 }
 
 /* --- out of turn --- */
@@ -384,6 +970,7 @@ test_find(void **state)
 	(void)state;
 	assert_ptr_equal(qr_policy_find(NULL), qr_policies[0]);
 	assert_ptr_equal(qr_policy_find("clock"), &qr_policy_clock);
+	assert_ptr_equal(qr_policy_find("second-chance"), &qr_policy_clock);
 	assert_null(qr_policy_find("clocks"));
 	assert_null(qr_policy_find("cloc"));
 	assert_null(qr_policy_find(""));
@@ -424,6 +1011,11 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_equals_plain),
+		cmocka_unit_test(test_belady),
+		cmocka_unit_test(test_none_beats_optimal),
+		cmocka_unit_test(test_history),
+		cmocka_unit_test(test_history_without_memory),
+		cmocka_unit_test(test_check_history_finds),
 		cmocka_unit_test(test_leaving_out_of_turn),
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_find),
