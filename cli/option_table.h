@@ -16,7 +16,8 @@
 #include "port/linux/config.h"
 #include "see/view_options.h"
 
-#define POLICY_NAMES "auto|fifo|clock|lru|s3fifo|sieve"
+#define POLICY_NAMES                                                           \
+	"auto|fifo|clock|lru|s3fifo|sieve|nru|ageing|wsclock|2q|arc|lirs"
 
 /* clang-format off */
 #define OPTION_TABLE(X)                                                       \
