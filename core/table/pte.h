@@ -21,25 +21,25 @@
 #ifndef QR_TABLE_PTE_H
 #define QR_TABLE_PTE_H
 
-#include <qr/types.h>
+#include <qr/port.h>
 
 struct qr_pte {
 	uint64_t bits;
 };
 
-#define QR_PTE_PRESENT ((uint64_t)1 << 0)
-#define QR_PTE_WRITE   ((uint64_t)1 << 1)
-#define QR_PTE_USER    ((uint64_t)1 << 2)
+#define QR_PTE_PRESENT QR_ENTRY_PRESENT
+#define QR_PTE_WRITE   QR_ENTRY_WRITE
+#define QR_PTE_USER    QR_ENTRY_USER
 #define QR_PTE_ASLEEP  ((uint64_t)1 << 4)
-#define QR_PTE_YOUNG   ((uint64_t)1 << 5)
-#define QR_PTE_DIRTY   ((uint64_t)1 << 6)
+#define QR_PTE_YOUNG   QR_ENTRY_YOUNG
+#define QR_PTE_DIRTY   QR_ENTRY_DIRTY
 #define QR_PTE_LARGE   ((uint64_t)1 << 7)
 #define QR_PTE_BUSY    ((uint64_t)1 << 9)
 #define QR_PTE_WAITERS ((uint64_t)1 << 10)
 #define QR_PTE_SAVED_W ((uint64_t)1 << 11)
 #define QR_PTE_LOCKED  ((uint64_t)1 << 58)
-#define QR_PTE_NX      ((uint64_t)1 << 63)
-#define QR_PTE_FRAME   ((((uint64_t)1 << 40) - 1) << 12)
+#define QR_PTE_NX      QR_ENTRY_NX
+#define QR_PTE_FRAME   QR_ENTRY_FRAME
 
 /* What an entry without the present bit says. */
 enum qr_pte_kind {

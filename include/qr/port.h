@@ -61,6 +61,20 @@ struct qr_frame_run {
 	uint64_t pages; /* not 0 */
 };
 
+/*
+ * Entries of page tables, for ports whose hardware walks the core's: a node is
+ * a frame of 512 64-bit entries, in x86-64's format. The other bits of an
+ * entry that is present are the core's or 0, and so are all of one that is
+ * not. A walker sets YOUNG and DIRTY by an atomic or; it changes nothing else.
+ */
+#define QR_ENTRY_PRESENT ((uint64_t)1 << 0)
+#define QR_ENTRY_WRITE   ((uint64_t)1 << 1)
+#define QR_ENTRY_USER    ((uint64_t)1 << 2)
+#define QR_ENTRY_YOUNG   ((uint64_t)1 << 5)
+#define QR_ENTRY_DIRTY   ((uint64_t)1 << 6)
+#define QR_ENTRY_NX      ((uint64_t)1 << 63)
+#define QR_ENTRY_FRAME   ((((uint64_t)1 << 40) - 1) << 12)
+
 /* Most ranges or runs that one call is given. */
 #define QR_RANGES_MAX 32u
 
