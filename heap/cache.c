@@ -111,6 +111,8 @@ qr_heap_put_own(struct qr_heap_thread *thread, struct qr_span *span,
 {
 	struct qr_heap *heap = thread->heap;
 	qr_span_ref_t *lists = thread->spans[span->size_class];
+	QR_DEBUG(qr_heap_lock_is_mine(&thread->lock), "thread %u's lock",
+	    thread->number);
 	QR_ASSERT(span->owner == thread->number,
 	    "a span of thread %u in the cache of thread %u", span->owner,
 	    thread->number);
@@ -201,18 +203,31 @@ list_cut(struct qr_heap_list *list, int32_t keep)
 	return rest;
 }
 
+/* What a trim in another thread has asked for. */
+static void
+flush_if_wanted(struct qr_heap_thread *thread)
+{
+	/* Relaxed: a wish, fulfilled now or at the next look. */
+	if (!atomic_load_explicit(&thread->flush_wanted, memory_order_relaxed))
+		return;
+	atomic_store_explicit(&thread->flush_wanted, false,
+	    memory_order_relaxed);
+	qr_heap_thread_flush(thread);
+}
+
 /* The list is long: lets it be, or gives all but a quarter of a cap away. */
 static QR_NOINLINE void
 overflow_long(struct qr_heap_thread *thread, struct qr_heap_list *list,
     int32_t length)
 {
-	int cancel_type = qr_heap_cancel_defer();
+	qr_heap_lock_acquire(&thread->lock);
 	cap_grow(thread, (unsigned)(list - thread->list));
 	if (length <= list->cap / 2)
 		list->room = list->cap - length;
 	else
 		chain_put(thread, list_cut(list, list->cap / 4));
-	qr_heap_cancel_restore(cancel_type);
+	flush_if_wanted(thread);
+	qr_heap_lock_release(&thread->lock);
 }
 
 int32_t
@@ -307,11 +322,12 @@ void *
 qr_heap_refill(struct qr_heap_thread *thread, unsigned size_class)
 {
 	struct qr_heap_list *list = &thread->list[size_class];
-	int cancel_type = qr_heap_cancel_defer();
+	qr_heap_lock_acquire(&thread->lock);
+	flush_if_wanted(thread);
 	list->room = list->cap;
 	thread->adopted[size_class] = 0;
 	cap_grow(thread, size_class);
-	qr_heap_receive(thread, REFILL_RECEIVE);
+	qr_heap_receive(thread, REFILL_RECEIVE, true);
 	void *block = list_pop(list);
 	if (block == NULL && !list_fill(thread, size_class)) {
 		/* Whatever the thread still holds back may be enough. */
@@ -320,6 +336,6 @@ qr_heap_refill(struct qr_heap_thread *thread, unsigned size_class)
 	}
 	if (block == NULL)
 		block = list_pop(list);
-	qr_heap_cancel_restore(cancel_type);
+	qr_heap_lock_release(&thread->lock);
 	return block;
 }

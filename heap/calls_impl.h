@@ -172,8 +172,12 @@ QR_MUST_CHECK int qr_heap_start(struct qr_heap *heap);
 struct qr_heap_thread *qr_heap_thread_of(struct qr_heap *heap, uint32_t number);
 
 /* Gives all that the thread has cached back to where it belongs, and spans
- * that are empty then. */
+ * that are empty then. By that thread, with its lock held. */
 void qr_heap_thread_flush(struct qr_heap_thread *thread);
+
+/* Drains all threads. flush: each is to give up its lists as well, when it
+ * next comes by a slow way. */
+void qr_heap_drain_all(struct qr_heap *heap, bool flush);
 
 /* Forgets the cache of a thread that a fork left behind and parks it; then
  * qr_heap_recover gives its spans to others. Threads lock held. */
@@ -195,7 +199,7 @@ void qr_heap_overflow(struct qr_heap_thread *thread, size_t list_offset);
  * looks at it. */
 int32_t qr_heap_list_most(const struct qr_heap_list *list, unsigned size_class);
 
-/* Empties one list. */
+/* Empties one list. The thread's lock held, as for the next two. */
 void qr_heap_list_flush(struct qr_heap_thread *thread, unsigned size_class);
 
 /* Puts a block of a span that the thread owns into the span. True: the span is
@@ -216,9 +220,14 @@ void qr_heap_send(struct qr_heap_thread *thread, void *block, uint32_t tag);
 /* Sends all parcels. */
 void qr_heap_send_all(struct qr_heap_thread *thread);
 
-/* Looks at limit blocks that others sent, and a carrier's more. They go to the
- * lists while there is room, else to their spans. */
-void qr_heap_receive(struct qr_heap_thread *thread, unsigned limit);
+/* Looks at limit blocks that others sent, and a carrier's more. They go to
+ * their spans or, if this is the thread's doing and to_lists says so, to its
+ * lists while there is room. The thread's lock held. */
+void qr_heap_receive(struct qr_heap_thread *thread, unsigned limit,
+    bool to_lists);
+
+/* Brings what others have sent to any thread into its spans. */
+void qr_heap_drain(struct qr_heap_thread *thread);
 
 /* Brings the blocks of a chain of carriers, or one block, to wherever they
  * belong by now. */
@@ -243,6 +252,27 @@ void qr_heap_purge_due(struct qr_heap *heap);
 
 /* Gives dirty pages back until keep are left. */
 void qr_heap_purge_to(struct qr_heap *heap, size_t keep);
+
+/* What is due when half a second has passed and nobody may have freed. */
+void qr_heap_purge_tick(struct qr_heap *heap);
+
+/* --- idle.c: the helper thread --- */
+
+/* Starts it. In malloc, with no lock held. */
+void qr_heap_idle_start(struct qr_heap *heap);
+
+/* Wakes it, or wishes for it, if there is need. With any locks held. */
+void qr_heap_idle_notice(struct qr_heap *heap);
+
+/* Ends it and waits for that, with no lock held. Returns whether there was
+ * one. */
+bool qr_heap_idle_end(void);
+
+/* In a child of fork: there is none here. */
+void qr_heap_idle_forget(void);
+
+/* A system call of two arguments, without the helper; as syscall(). */
+int qr_heap_call_alone(long number, long first, long second);
 
 /* --- check.c --- */
 

@@ -251,6 +251,9 @@ check_region(struct check *check, const struct qr_heap_region *region,
 {
 	qr_check_buddy(&region->buddy);
 	check->pages[region->index] = region->buddy.free_units;
+	if (region->boot_pages != 0)
+		check->pages[region->index] +=
+		    region->pages - region->boot_next;
 	uint64_t page = 0;
 	uint64_t count;
 	while (qr_heap_dirty_next(region, page, region->used_pages, &page,

@@ -21,6 +21,7 @@
  *     thread.c               caches begin and end    detached.c  spans of none
  *     span.c                 pages cut into blocks   large.c  blocks of pages
  *     run.c  dirty.c         runs of pages           purge.c  gives them back
+ *     idle.c                 a helper thread that does so while nobody calls
  *     frame/buddy.c          which pages are free
  *     qr_page_source, os.c   address space and memory
  *
@@ -80,8 +81,10 @@
  * 7. Threads
  *
  * What is (o) in heap_impl.h is touched by its thread alone: no atomics. The
- * rest is behind the five locks of lock_impl.h, none of which is taken on the
- * way of a local malloc or free that finds a block or room on its list.
+ * rest is behind the five locks of lock_impl.h and one lock a thread, none of
+ * which is taken on the way of a local malloc or free that finds a block or
+ * room on its list. The thread's own lock is for what others may do in its
+ * place: bring home what was freed for it while it sleeps.
  * Standards do not let a thread be cancelled asynchronously inside malloc.
  * Where it happens all the same, it is put off over all that could not be
  * left half done: between any two stores of the fast paths one block is lost
@@ -175,6 +178,10 @@ qr_heap_malloc_slow(size_t size)
 {
 	void *block = size <= QR_SIZE_MAX ? small_alloc(class_of(size))
 					  : large_alloc(size, 0, false);
+	/* Relaxed: a wish. */
+	if (QR_UNLIKELY(atomic_load_explicit(&qr_heap_process.idle_wanted,
+		memory_order_relaxed)))
+		qr_heap_idle_start(&qr_heap_process);
 	return block != NULL ? block : heap_no_memory();
 }
 
@@ -352,10 +359,13 @@ qr_heap_trim(size_t keep_bytes)
 	/* Relaxed: two looks at a statistic. */
 	size_t before =
 	    atomic_load_explicit(&heap->purged, memory_order_relaxed);
-	int cancel_type = qr_heap_cancel_defer();
-	if (qr_heap_self != &qr_heap_thread_none)
-		qr_heap_thread_flush(qr_heap_self);
-	qr_heap_cancel_restore(cancel_type);
+	qr_heap_drain_all(heap, true);
+	struct qr_heap_thread *thread = qr_heap_self;
+	if (thread != &qr_heap_thread_none) {
+		qr_heap_lock_acquire(&thread->lock);
+		qr_heap_thread_flush(thread);
+		qr_heap_lock_release(&thread->lock);
+	}
 	qr_heap_purge_to(heap, keep_bytes >> QR_PAGE_SHIFT);
 	size_t after =
 	    atomic_load_explicit(&heap->purged, memory_order_relaxed);

@@ -13,7 +13,7 @@
  *
  * Keys of the fields: (c) constant after init, (o) the owner's alone, (a)
  * atomic, (r) QR_HEAP_LOCK_RUNS, (d) QR_HEAP_LOCK_DETACHED, (t)
- * QR_HEAP_LOCK_THREADS, (p) QR_HEAP_LOCK_PURGE. Two letters: either to read,
+ * QR_HEAP_LOCK_THREADS, (p) QR_HEAP_LOCK_PURGE, (l) the lock of the thread. Two letters: either to read,
  * both to write.
  */
 #ifndef QR_HEAP_IMPL_H
@@ -89,21 +89,21 @@ enum qr_span_list {
  *   | next | prev | page | owner|blocks| cut|free|cl|pg|rg|fl|fr|un|recipr|
  */
 struct qr_span {
-	qr_span_ref_t next;    /* (o,d) on a list of its owner or of nobody's */
-	qr_span_ref_t prev;    /* (o,d) 0: the first */
+	qr_span_ref_t next;    /* (l,d) on a list of its owner or of nobody's */
+	qr_span_ref_t prev;    /* (l,d) 0: the first */
 	uint32_t page;         /* (c) its first, in the region */
-	uint32_t owner;        /* (o,d) number of a thread, or DETACHED */
+	uint32_t owner;        /* (l,d) number of a thread, or DETACHED */
 	uint16_t blocks;       /* (c) that it can be cut into */
-	_Atomic(uint16_t) cut; /* (o,d) blocks cut so far, from the start */
-	_Atomic(uint16_t) free; /* (o,d) bits set in free_map */
+	_Atomic(uint16_t) cut; /* (l,d) blocks cut so far, from the start */
+	_Atomic(uint16_t) free; /* (l,d) bits set in free_map */
 	uint8_t size_class;     /* (c) */
 	uint8_t pages;          /* (c) */
 	uint8_t region;         /* (c) */
-	bool full;              /* (o,d) which list it is on */
+	bool full;              /* (l,d) which list it is on */
 	bool fresh;             /* (c) all its pages were zero at first */
 	uint8_t units;          /* (c) of this header */
 	uint32_t reciprocal;    /* (c) 2^34 / bytes of a block, rounded up */
-	uint64_t free_map[];    /* (o,d) bit i: block i is free and cut */
+	uint64_t free_map[];    /* (l,d) bit i: block i is free and cut */
 };
 
 _Static_assert(sizeof(struct qr_span) == 32, "half a cache line");
@@ -134,6 +134,8 @@ struct qr_heap_region {
 	 * resident and surely not known to be zero. (a,r) */
 	_Atomic(uint64_t) *dirty;
 	uint64_t used_pages; /* (r) no page from here on was ever handed out */
+	uint64_t boot_pages; /* (r) the buddy has got none of them or all */
+	uint64_t boot_next;  /* (r) the next of them, in order of address */
 
 	uint64_t *committed; /* (r) bit of a chunk: it is usable */
 	char *units;         /* (c) span headers; unit 0 is not used */
@@ -194,18 +196,21 @@ struct qr_heap_thread {
 	const struct qr_heap_word *window_map;
 	size_t window_bytes;
 
-	qr_span_ref_t spans[QR_SIZE_CLASSES][QR_SPAN_LISTS]; /* (o) */
+	qr_span_ref_t spans[QR_SIZE_CLASSES][QR_SPAN_LISTS]; /* (l) */
 	uint8_t order[QR_SIZE_CLASSES];   /* (o) pages of the next span, log2 */
 	uint8_t adopted[QR_SIZE_CLASSES]; /* (o) foreign blocks on the list */
 	size_t cap_bytes;    /* (o) sum of all caps above their least */
 	unsigned cap_victim; /* (o) class whose cap is taken next */
-	bool flushing;       /* (o) what is received goes to the spans */
-	void *inbox;         /* (o) taken from the queue, not yet looked at */
+	void *inbox;         /* (l) taken from the queue, not yet looked at */
 	struct qr_heap_parcel parcel[QR_HEAP_PARCELS]; /* (o) by owner */
 	struct qr_heap_thread *parked_next;            /* (t) */
 
-	/* Written by others: a line of its own. */
+	/* Written by others: a line of its own. The lock is for spans, inbox
+	 * and the taking of queue: the owner takes it on its slow ways, others
+	 * to empty the queue of a thread that is not doing so. */
 	_Alignas(64) _Atomic(void *) queue; /* (a) blocks that others freed */
+	struct qr_heap_lock lock;           /* rank: see lock_impl.h */
+	_Atomic(bool) flush_wanted;         /* (a) the owner is to flush */
 	_Atomic(uint32_t) state;            /* (a) enum qr_heap_thread_state */
 };
 
@@ -221,11 +226,8 @@ _Static_assert(sizeof(struct qr_heap_thread) <= QR_PAGE_SIZE, "one page");
 #define QR_HEAP_THREADS_MAX  (QR_HEAP_LEAF_THREADS * QR_HEAP_LEAVES)
 
 struct qr_heap {
-	/* [0] is the one that the fast path knows. */
-	struct qr_heap_window window[QR_HEAP_REGIONS];
-	struct qr_heap_region *region[QR_HEAP_REGIONS]; /* (c) once set */
-	_Atomic(unsigned) regions;                      /* (a,r) */
-	const struct qr_page_source *source;            /* (c) */
+	_Atomic(unsigned) regions;           /* (a,r) */
+	const struct qr_page_source *source; /* (c) */
 
 	/* (r) in pages, (a) for hints */
 	_Atomic(size_t) held;  /* handed out by run.c */
@@ -239,22 +241,31 @@ struct qr_heap {
 	_Atomic(uint64_t) purge_tick; /* (a) when it was last looked at, ns */
 	size_t tick_peak;             /* (r) most held in this tick, pages */
 	size_t tick_peak_before;      /* (r) and in the one before */
+	size_t tick_again;            /* (r) purged pages taken again, so far */
+	size_t tick_again_before;     /* (r) and in the tick before */
 	_Atomic(size_t) purged;       /* (a) pages, in sum */
+	_Atomic(bool) idle_wanted;    /* (a) see idle.c */
 
 	qr_span_ref_t detached[QR_SIZE_CLASSES][QR_SPAN_LISTS]; /* (d) */
 	_Atomic(uint32_t) detached_partial; /* (a,d) how many, of all classes */
 
-	/* By number; leaves are pages of pointers. */
-	struct qr_heap_thread *_Atomic *leaf[QR_HEAP_LEAVES]; /* (t) */
 	uint32_t threads;              /* (t) numbers given out, from 0 on */
 	struct qr_heap_thread *parked; /* (t) */
 	uint32_t parked_count;         /* (t) */
-	struct qr_heap_thread *shared; /* QR_HEAP_LOCK_SHARED to use */
+	struct qr_heap_thread *shared; /* QR_HEAP_LOCK_SHARED; NULL at first */
 	uint32_t exit_key;             /* (c) of pthread; see thread.c */
 	bool has_exit_key;             /* (c) */
 	_Atomic(bool) started;         /* (a) regions and keys are there */
 
 	struct qr_heap_lock lock[QR_HEAP_LOCKS];
+
+	/* The rest is seldom used beyond its start. Of the windows, [0] is the
+	 * one that the fast path knows. Threads are found by number; the
+	 * leaves are pages of pointers, but for the first. */
+	struct qr_heap_thread *_Atomic *leaf[QR_HEAP_LEAVES]; /* (t) */
+	struct qr_heap_region *region[QR_HEAP_REGIONS];       /* (c) once set */
+	struct qr_heap_window window[QR_HEAP_REGIONS];
+	struct qr_heap_thread *_Atomic leaf_first[QR_HEAP_LEAF_THREADS];
 };
 
 /* The one heap behind malloc. */

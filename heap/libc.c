@@ -7,9 +7,11 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <malloc.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "fast_impl.h"
@@ -232,6 +234,20 @@ malloc_stats(void)
 {
 	int fd = STDERR_FILENO;
 	qr_heap_dump(print_line, &fd);
+}
+
+/* --- calls that a helper thread would be in the way of --- */
+
+QR_PUBLIC int
+unshare(int flags)
+{
+	return qr_heap_call_alone(SYS_unshare, flags, 0);
+}
+
+QR_PUBLIC int
+setns(int fd, int type)
+{
+	return qr_heap_call_alone(SYS_setns, fd, type);
 }
 
 /* NOLINTEND(readability-inconsistent-declaration-parameter-name) */

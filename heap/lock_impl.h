@@ -18,9 +18,10 @@
  * in this order.
  */
 enum qr_heap_rank {
-	QR_HEAP_LOCK_THREADS,  /* ids, parked thread caches, the heap's start */
-	QR_HEAP_LOCK_SHARED,   /* the thread cache of threads without one */
-	QR_HEAP_LOCK_PURGE,    /* there is one purger at a time */
+	QR_HEAP_LOCK_THREADS, /* ids, parked thread caches, the heap's start */
+	QR_HEAP_LOCK_SHARED,  /* the thread cache of threads without one */
+	QR_HEAP_LOCK_PURGE,   /* there is one purger at a time */
+	/* Here are the locks of the threads, one at a time. */
 	QR_HEAP_LOCK_DETACHED, /* spans without an owner */
 	QR_HEAP_LOCK_RUNS,     /* page runs, span headers, the page map */
 	QR_HEAP_LOCKS,

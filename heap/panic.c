@@ -10,6 +10,10 @@
 
 #include <qr/port.h>
 
+/* Tells the rest of the heap that there is no port beside it. */
+extern const char qr_heap_stands_alone[];
+const char qr_heap_stands_alone[] = "libquire";
+
 /* Longest report, bytes; the rest is cut off. */
 #define PANIC_BYTES 512
 

@@ -4,10 +4,11 @@
  *
  * How many dirty pages may stay is a budget of bytes: what the program gave
  * back since its highest point within the last two ticks, as it may want that
- * again, and the larger of PURGE_KEEP_MIN and an eighth of what is held, since
- * dirty pages need not lie where the next request wants them. More than the
- * budget goes at once; the rest decays by half a tick, on whatever thread
- * frees pages then.
+ * again; what it took again of purged pages in that time, which proves that it
+ * was purged in vain; and the larger of PURGE_KEEP_MIN and an eighth of what is
+ * held, since dirty pages need not lie where the next request wants them. More
+ * than the budget goes at once; the rest decays by half a tick, on whatever
+ * thread frees pages then, or on the helper (idle.c).
  *
  * Highest addresses go first: the buddy hands out the lowest, so they are the
  * ones that are needed last. A piece is taken from the buddy, given back with
@@ -17,6 +18,11 @@
 
 #define PURGE_KEEP_MIN ((size_t)(4 << 20) >> QR_PAGE_SHIFT) /* pages */
 #define PURGE_TICK_NS  ((uint64_t)500 * 1000 * 1000)
+
+/* Of the pages that are dirty when a tick is over this part may stay: while
+ * the program frees, and while it may be asleep. */
+#define PURGE_KEEP_PART      2u
+#define PURGE_KEEP_PART_IDLE 4u
 
 /* Pages of one piece, at most; and dirty pages that are worth a call when
  * the budget is exceeded: 64 KiB. */
@@ -133,25 +139,32 @@ qr_heap_purge_to(struct qr_heap *heap, size_t keep)
 	qr_heap_unlock(heap, QR_HEAP_LOCK_PURGE);
 }
 
-/* Pages given back since the highest point of this tick and the last. Ends
- * the tick if it is over. */
+/* Pages that the program may want again soon: given back since the highest
+ * point of this tick and the last, or purged in vain. Ends the tick if it is
+ * over. */
 static size_t
 purge_demand(struct qr_heap *heap, bool tick_over)
 {
 	qr_heap_lock(heap, QR_HEAP_LOCK_RUNS);
 	size_t held = atomic_load_explicit(&heap->held, memory_order_relaxed);
 	size_t peak = qr_max(heap->tick_peak, heap->tick_peak_before);
+	size_t again = heap->tick_again + heap->tick_again_before;
 	if (tick_over) {
 		heap->tick_peak_before = heap->tick_peak;
 		heap->tick_peak = held;
+		heap->tick_again_before = heap->tick_again;
+		heap->tick_again = 0;
 	}
 	qr_heap_unlock(heap, QR_HEAP_LOCK_RUNS);
-	return peak > held ? peak - held : 0;
+	/* Pages that were never purged count as well where they lie below one
+	 * that was used: no more than what is held can be wanted again. */
+	return (peak > held ? peak - held : 0) + qr_min(again, held);
 }
 
-/* Purger's lock held. */
+/* keep_part: of what is dirty, the part that stays when a tick is over.
+ * Purger's lock held. */
 static void
-purge_now(struct qr_heap *heap, bool tick_over)
+purge_now(struct qr_heap *heap, bool tick_over, size_t keep_part)
 {
 	size_t held = atomic_load_explicit(&heap->held, memory_order_relaxed);
 	size_t demand = purge_demand(heap, tick_over);
@@ -159,7 +172,8 @@ purge_now(struct qr_heap *heap, bool tick_over)
 	if (dirty_pages(heap) > budget)
 		purge_pieces(heap, budget, PURGE_WORTH_PAGES);
 	else if (tick_over)
-		purge_pieces(heap, qr_max(dirty_pages(heap) / 2, demand), 1);
+		purge_pieces(heap,
+		    qr_max(dirty_pages(heap) / keep_part, demand), 1);
 	/* What is left above the budget lies in small pieces: not again. */
 	size_t above = qr_max(dirty_pages(heap), budget) + PURGE_SLACK;
 	/* Relaxed: a hint for qr_heap_purge_due. */
@@ -175,15 +189,29 @@ qr_heap_purge_due(struct qr_heap *heap)
 	    atomic_load_explicit(&heap->purge_above, memory_order_relaxed);
 	uint64_t tick =
 	    atomic_load_explicit(&heap->purge_tick, memory_order_relaxed);
+	if (dirty == 0)
+		return;
+	qr_heap_idle_notice(heap);
 	uint64_t now = qr_heap_clock();
 	bool tick_over = now - tick >= PURGE_TICK_NS;
-	if (dirty == 0 || (dirty <= above && !tick_over))
+	if (dirty <= above && !tick_over)
 		return;
 	if (!qr_heap_lock_try_acquire(&heap->lock[QR_HEAP_LOCK_PURGE]))
 		return;
 	if (tick_over)
 		atomic_store_explicit(&heap->purge_tick, now,
 		    memory_order_relaxed);
-	purge_now(heap, tick_over);
+	purge_now(heap, tick_over, PURGE_KEEP_PART);
+	qr_heap_unlock(heap, QR_HEAP_LOCK_PURGE);
+}
+
+void
+qr_heap_purge_tick(struct qr_heap *heap)
+{
+	qr_heap_lock(heap, QR_HEAP_LOCK_PURGE);
+	/* Relaxed: see qr_heap_purge_due. */
+	atomic_store_explicit(&heap->purge_tick, qr_heap_clock(),
+	    memory_order_relaxed);
+	purge_now(heap, true, PURGE_KEEP_PART_IDLE);
 	qr_heap_unlock(heap, QR_HEAP_LOCK_PURGE);
 }

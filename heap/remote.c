@@ -25,6 +25,8 @@
  * itself [heap.8]: either the sender sees PARKED, or the parking thread,
  * which empties its queue after it has set the state, sees the parcel.
  */
+#include <limits.h>
+
 #include "pagemap_impl.h"
 
 /* A parcel is sent when it holds so many blocks or bytes. */
@@ -273,18 +275,27 @@ parcel_try_add(struct qr_heap_thread *thread, void *block, uint32_t tag)
 	return true;
 }
 
+/* The block's span has become this thread's since its tag was read. */
+static void
+put_own_locked(struct qr_heap_thread *thread, void *block)
+{
+	qr_heap_lock_acquire(&thread->lock);
+	qr_heap_put_own_block(thread, block);
+	qr_heap_lock_release(&thread->lock);
+}
+
 static QR_NOINLINE void
 free_remote_slow(struct qr_heap_thread *thread, void *block, uint32_t tag)
 {
 	int cancel_type = qr_heap_cancel_defer();
 	/* A thread that only frees needs a cache as well: for its parcels. */
 	if (thread == &qr_heap_thread_none &&
-	    qr_heap_thread_get(thread->heap) != NULL)
+	    qr_heap_thread_get(&qr_heap_process) != NULL)
 		thread = qr_heap_self;
 	if (thread == &qr_heap_thread_none)
-		qr_heap_settle_block(thread->heap, block);
+		qr_heap_settle_block(&qr_heap_process, block);
 	else if (qr_tag_owner(tag) == thread->number)
-		qr_heap_put_own_block(thread, block);
+		put_own_locked(thread, block);
 	else
 		qr_heap_send(thread, block, tag);
 	qr_heap_cancel_restore(cancel_type);
@@ -304,43 +315,43 @@ qr_heap_free_remote(struct qr_heap_thread *thread, void *block, uint32_t tag)
 
 /* One block that was sent. Its span may be another's by now. */
 static void
-receive_block(struct qr_heap_thread *thread, void *block)
+receive_block(struct qr_heap_thread *thread, void *block, bool to_lists)
 {
-	const struct qr_heap_region *region;
-	const struct qr_heap_word *word =
-	    qr_heap_word_of(thread, block, &region);
-	uint32_t tag = qr_heap_tag(word);
+	struct qr_heap_place place;
+	bool known = qr_heap_place_of(thread->heap, block, &place);
+	QR_ASSERT(known, "block %p lies in no region", block);
+	uint32_t tag = qr_heap_tag(place.word);
 	if (QR_UNLIKELY(qr_tag_owner(tag) != thread->number)) {
 		qr_heap_settle_block(thread->heap, block);
 		return;
 	}
 	/* As if the thread had freed it itself, while there is room. */
 	struct qr_heap_list *list = &thread->list[qr_tag_class(tag)];
-	if (list->room > 0 && !thread->flushing) {
+	if (to_lists && list->room > 0) {
 		*(void **)block = list->head;
 		list->head = block;
 		list->room--;
 		return;
 	}
-	(void)qr_heap_put_own(thread, qr_heap_span_at(region, word), block);
+	(void)qr_heap_put_own(thread, qr_span_of_word(&place), block);
 }
 
 /* Unloads the inbox's first carrier and then the carrier. Returns how many
  * blocks that were. */
 static unsigned
-receive_carrier(struct qr_heap_thread *thread)
+receive_carrier(struct qr_heap_thread *thread, bool to_lists)
 {
 	void **carrier = thread->inbox;
 	unsigned count = carrier_count(thread->heap, carrier);
 	thread->inbox = carrier[0];
 	for (unsigned i = 1; i <= count; i++)
-		receive_block(thread, carrier[i]);
-	receive_block(thread, carrier);
+		receive_block(thread, carrier[i], to_lists);
+	receive_block(thread, carrier, to_lists);
 	return count + 1;
 }
 
 void
-qr_heap_receive(struct qr_heap_thread *thread, unsigned limit)
+qr_heap_receive(struct qr_heap_thread *thread, unsigned limit, bool to_lists)
 {
 	unsigned done = 0;
 	while (done < limit) {
@@ -348,6 +359,17 @@ qr_heap_receive(struct qr_heap_thread *thread, unsigned limit)
 			thread->inbox = queue_take(thread);
 		if (thread->inbox == NULL)
 			return;
-		done += receive_carrier(thread);
+		done += receive_carrier(thread, to_lists);
 	}
+}
+
+void
+qr_heap_drain(struct qr_heap_thread *thread)
+{
+	/* Relaxed: what comes now is as good as what comes later. */
+	if (atomic_load_explicit(&thread->queue, memory_order_relaxed) == NULL)
+		return;
+	qr_heap_lock_acquire(&thread->lock);
+	qr_heap_receive(thread, UINT_MAX, false);
+	qr_heap_lock_release(&thread->lock);
 }

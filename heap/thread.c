@@ -29,10 +29,9 @@
  * last round that is sure to come. */
 #define THREAD_ROUNDS (_POSIX_THREAD_DESTRUCTOR_ITERATIONS - 1)
 
-/* Its window is empty: every free takes the slow way. */
-struct qr_heap_thread qr_heap_thread_none = {
-	.heap = &qr_heap_process,
-};
+/* All zero and never written: its window is empty, so every free takes the
+ * slow way, and so are its lists. */
+struct qr_heap_thread qr_heap_thread_none;
 
 _Thread_local struct qr_heap_thread *qr_heap_self
     __attribute__((tls_model("initial-exec"))) = &qr_heap_thread_none;
@@ -96,7 +95,8 @@ thread_create(struct qr_heap *heap)
 	struct qr_heap_thread *_Atomic **leaf =
 	    &heap->leaf[index / QR_HEAP_LEAF_THREADS];
 	if (*leaf == NULL)
-		*leaf = own_page_alloc(heap);
+		*leaf = index < QR_HEAP_LEAF_THREADS ? heap->leaf_first
+						     : own_page_alloc(heap);
 	if (*leaf == NULL)
 		return NULL;
 	struct qr_heap_thread *thread = own_page_alloc(heap);
@@ -132,12 +132,10 @@ void
 qr_heap_thread_flush(struct qr_heap_thread *thread)
 {
 	struct qr_heap *heap = thread->heap;
-	thread->flushing = true;
 	for (unsigned k = 0; k < QR_SIZE_CLASSES; k++)
 		qr_heap_list_flush(thread, k);
 	qr_heap_send_all(thread);
-	qr_heap_receive(thread, UINT_MAX);
-	thread->flushing = false;
+	qr_heap_receive(thread, UINT_MAX, false);
 	for (unsigned k = 0; k < QR_SIZE_CLASSES; k++) {
 		/* Only an only span can be empty: see qr_heap_put_own. */
 		qr_span_ref_t ref = thread->spans[k][QR_SPAN_PARTIAL];
@@ -189,12 +187,14 @@ static void
 thread_park(struct qr_heap_thread *thread)
 {
 	struct qr_heap *heap = thread->heap;
+	qr_heap_lock_acquire(&thread->lock);
 	qr_heap_thread_flush(thread);
 	for (unsigned k = 0; k < QR_SIZE_CLASSES; k++) {
 		thread_detach_list(thread, thread->spans[k], QR_SPAN_PARTIAL);
 		thread_detach_list(thread, thread->spans[k], QR_SPAN_FULL);
 	}
 	thread_clear(thread);
+	qr_heap_lock_release(&thread->lock);
 	/* seq_cst, then the queue once more: pairs with queue_push. */
 	atomic_store(&thread->state, QR_HEAP_THREAD_PARKED);
 	qr_heap_settle(heap, atomic_exchange(&thread->queue, NULL));
@@ -205,9 +205,28 @@ thread_park(struct qr_heap_thread *thread)
 }
 
 void
+qr_heap_drain_all(struct qr_heap *heap, bool flush)
+{
+	qr_heap_lock(heap, QR_HEAP_LOCK_THREADS);
+	uint32_t threads = heap->threads;
+	qr_heap_unlock(heap, QR_HEAP_LOCK_THREADS);
+	for (uint32_t i = 0; i < threads; i++) {
+		struct qr_heap_thread *thread =
+		    qr_heap_thread_of(heap, i + QR_HEAP_ID_FIRST);
+		qr_heap_drain(thread);
+		/* Relaxed: see flush_if_wanted. */
+		if (flush && thread != qr_heap_self &&
+		    atomic_load(&thread->state) == QR_HEAP_THREAD_ACTIVE)
+			atomic_store_explicit(&thread->flush_wanted, true,
+			    memory_order_relaxed);
+	}
+}
+
+void
 qr_heap_thread_bury(struct qr_heap_thread *thread)
 {
 	thread_clear(thread);
+	thread->lock = (struct qr_heap_lock){ 0 };
 	atomic_store(&thread->queue, NULL);
 	atomic_store(&thread->state, QR_HEAP_THREAD_PARKED);
 	thread_park_locked(thread->heap, thread);
@@ -237,10 +256,6 @@ heap_start_locked(struct qr_heap *heap)
 	qr_heap_unlock(heap, QR_HEAP_LOCK_RUNS);
 	if (err != 0)
 		return err;
-	if (heap->shared == NULL)
-		heap->shared = thread_create(heap);
-	if (heap->shared == NULL)
-		return -QR_ENOMEM;
 	pthread_key_t key;
 	heap->has_exit_key = pthread_key_create(&key, thread_exit) == 0;
 	heap->exit_key = key;
@@ -285,11 +300,25 @@ qr_heap_thread_get(struct qr_heap *heap)
 	return thread;
 }
 
+/* Made when the first thread needs it: nearly no program has one. */
+static struct qr_heap_thread *
+shared_get(struct qr_heap *heap)
+{
+	qr_heap_lock(heap, QR_HEAP_LOCK_THREADS);
+	if (heap->shared == NULL)
+		heap->shared = thread_create(heap);
+	struct qr_heap_thread *shared = heap->shared;
+	qr_heap_unlock(heap, QR_HEAP_LOCK_THREADS);
+	return shared;
+}
+
 void *
 qr_heap_shared_alloc(struct qr_heap *heap, unsigned size_class)
 {
+	struct qr_heap_thread *shared = shared_get(heap);
+	if (shared == NULL)
+		return NULL;
 	qr_heap_lock(heap, QR_HEAP_LOCK_SHARED);
-	struct qr_heap_thread *shared = heap->shared;
 	struct qr_heap_list *list = &shared->list[size_class];
 	void *block = list->head;
 	if (block != NULL) {

@@ -236,10 +236,10 @@ qr_buddy_alloc(struct qr_buddy *buddy, unsigned order, uint64_t *first)
 	return 0;
 }
 
-unsigned
-qr_buddy_free(struct qr_buddy *buddy, uint64_t first, unsigned order)
+/* Puts a taken block back, joined with what is free beside it. */
+static unsigned
+block_join(struct qr_buddy *buddy, uint64_t first, unsigned order)
 {
-	assert_taken(buddy, first, order);
 	uint64_t block = first >> order;
 	/* A block at the end of the units may have no buddy: set_has() would
 	 * then read a bit that is never set, but perhaps past the last word. */
@@ -253,6 +253,13 @@ qr_buddy_free(struct qr_buddy *buddy, uint64_t first, unsigned order)
 	}
 	block_put(buddy, order, block);
 	return order;
+}
+
+unsigned
+qr_buddy_free(struct qr_buddy *buddy, uint64_t first, unsigned order)
+{
+	assert_taken(buddy, first, order);
+	return block_join(buddy, first, order);
 }
 
 /* Order of the largest block that starts at first and is inside count. */
@@ -271,6 +278,18 @@ qr_buddy_free_range(struct qr_buddy *buddy, uint64_t first, uint64_t count)
 	while (count != 0) {
 		unsigned order = order_at(buddy, first, count);
 		(void)qr_buddy_free(buddy, first, order);
+		first += (uint64_t)1 << order;
+		count -= (uint64_t)1 << order;
+	}
+}
+
+/* The same for what was part of a free block a moment ago: nothing to check. */
+static void
+range_return(struct qr_buddy *buddy, uint64_t first, uint64_t count)
+{
+	while (count != 0) {
+		unsigned order = order_at(buddy, first, count);
+		(void)block_join(buddy, first, order);
 		first += (uint64_t)1 << order;
 		count -= (uint64_t)1 << order;
 	}
@@ -309,10 +328,9 @@ qr_buddy_take_range(struct qr_buddy *buddy, uint64_t first, uint64_t count)
 		block_drop(buddy, order, block);
 		/* What sticks out of the range goes back; it can't join, its
 		 * buddies being taken. */
-		qr_buddy_free_range(buddy, block << order,
-		    at - (block << order));
+		range_return(buddy, block << order, at - (block << order));
 		if (block_end > end)
-			qr_buddy_free_range(buddy, end, block_end - end);
+			range_return(buddy, end, block_end - end);
 		at = block_end;
 	}
 	return 0;
@@ -329,8 +347,7 @@ qr_buddy_alloc_run(struct qr_buddy *buddy, uint64_t count, unsigned align_order,
 	int error = qr_buddy_alloc(buddy, order, first);
 	if (error != 0)
 		return error;
-	qr_buddy_free_range(buddy, *first + count,
-	    ((uint64_t)1 << order) - count);
+	range_return(buddy, *first + count, ((uint64_t)1 << order) - count);
 	return 0;
 }
 

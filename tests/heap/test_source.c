@@ -193,7 +193,7 @@ static void
 last_resort(void *ctx)
 {
 	(void)ctx;
-	enum { COUNT = 200 };
+	enum { COUNT = 600 };
 	static void *recent[COUNT];
 	void *block;
 	size_t count = 0;
@@ -205,7 +205,7 @@ last_resort(void *ctx)
 		recent[count++ % COUNT] = block;
 	must(count > 10 * COUNT, 5);
 	must(qr_heap_malloc(100) == NULL, 6);
-	/* Fewer than a list may hold, and all of the last span's. */
+	/* Fewer than a list may hold, and all of one span's. */
 	for (size_t i = 0; i < COUNT; i++)
 		qr_heap_free(recent[i]);
 	must(qr_heap_malloc(100) != NULL, 7);

@@ -123,6 +123,43 @@ test_owner_ends_first(void **state)
 	pthread_barrier_destroy(&meeting.barrier);
 }
 
+static pthread_barrier_t idle_barrier;
+
+/* Allocates, then sleeps without another call. */
+static void *
+asleep_body(void *argument)
+{
+	alloc_all(argument);
+	pthread_barrier_wait(&idle_barrier);
+	pthread_barrier_wait(&idle_barrier);
+	return NULL;
+}
+
+/* What others free of a thread that is asleep can be had back from outside:
+ * all but what the thread has cached itself. */
+static void
+test_owner_asleep(void **state)
+{
+	(void)state;
+	static void *block[THREAD_BLOCKS];
+	pthread_t thread;
+	struct qr_heap_stats stats;
+	size_t before = used_bytes();
+	pthread_barrier_init(&idle_barrier, NULL, 2);
+	pthread_create(&thread, NULL, asleep_body, block);
+	pthread_barrier_wait(&idle_barrier);
+	free_all(block);
+	qr_heap_trim(0);
+	qr_heap_stats(&stats);
+	/* THREAD_BLOCKS of 1000 bytes on average were allocated. */
+	assert_true(stats.small_used_bytes < before + 500 * 1000);
+	qr_check_heap(true);
+	pthread_barrier_wait(&idle_barrier);
+	pthread_join(thread, NULL);
+	assert_int_equal(used_bytes(), before);
+	pthread_barrier_destroy(&idle_barrier);
+}
+
 struct ring {
 	_Atomic(void *) slot[256];
 };
@@ -295,6 +332,7 @@ main(void)
 		cmocka_unit_test(test_freed_elsewhere),
 		cmocka_unit_test(test_owner_ended),
 		cmocka_unit_test(test_owner_ends_first),
+		cmocka_unit_test(test_owner_asleep),
 		cmocka_unit_test(test_both_ways),
 		cmocka_unit_test(test_short_threads),
 		cmocka_unit_test(test_late_destructors),
