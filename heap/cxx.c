@@ -10,7 +10,7 @@
  */
 #include <stdint.h>
 
-#include "fast_impl.h"
+#include "front_impl.h"
 
 typedef void (*new_handler)(void);
 
@@ -44,17 +44,24 @@ void _ZdlPvSt11align_val_tRKSt9nothrow_t(void *block, size_t align,
 void _ZdaPvSt11align_val_tRKSt9nothrow_t(void *block, size_t align,
     const void *nothrow);
 
+/* Names of the report's. */
+#define CXX_NEW          "operator new"
+#define CXX_NEW_ARRAY    "operator new[]"
+#define CXX_DELETE       "operator delete"
+#define CXX_DELETE_ARRAY "operator delete[]"
+
 /* As malloc, or aligned if align is not 0. */
-static void *
-cxx_try(size_t size, size_t align)
+FRONT_INLINE void *
+cxx_try(size_t size, size_t align, enum qr_heap_origin origin)
 {
-	return align == 0 ? qr_heap_malloc_fast(size)
-			  : qr_heap_aligned_alloc(align, size);
+	const char *call = origin == QR_ORIGIN_NEW ? CXX_NEW : CXX_NEW_ARRAY;
+	return align == 0 ? front_alloc(size, origin, call)
+			  : front_aligned(align, size, origin, call);
 }
 
 /* Tries again after each call of the handler. NULL: there is none left. */
 static QR_NOINLINE void *
-cxx_retry(size_t size, size_t align)
+cxx_retry(size_t size, size_t align, enum qr_heap_origin origin)
 {
 	void *block = NULL;
 	while (block == NULL && _ZSt15get_new_handlerv != NULL) {
@@ -62,15 +69,15 @@ cxx_retry(size_t size, size_t align)
 		if (handler == NULL)
 			return NULL;
 		handler();
-		block = cxx_try(size, align);
+		block = cxx_try(size, align, origin);
 	}
 	return block;
 }
 
 static QR_NOINLINE void *
-cxx_retry_throw(size_t size, size_t align)
+cxx_retry_throw(size_t size, size_t align, enum qr_heap_origin origin)
 {
-	void *block = cxx_retry(size, align);
+	void *block = cxx_retry(size, align, origin);
 	if (block != NULL)
 		return block;
 	if (_ZSt17__throw_bad_allocv == NULL)
@@ -80,44 +87,58 @@ cxx_retry_throw(size_t size, size_t align)
 	_ZSt17__throw_bad_allocv();
 }
 
+FRONT_INLINE void *
+cxx_new(size_t size, size_t align, enum qr_heap_origin origin)
+{
+	void *block = cxx_try(size, align, origin);
+	return QR_LIKELY(block != NULL) ? block
+					: cxx_retry_throw(size, align, origin);
+}
+
+FRONT_INLINE void *
+cxx_new_nothrow(size_t size, size_t align, enum qr_heap_origin origin)
+{
+	void *block = cxx_try(size, align, origin);
+	return QR_LIKELY(block != NULL) ? block
+					: cxx_retry(size, align, origin);
+}
+
 QR_PUBLIC void *
 _Znwm(size_t size)
 {
-	void *block = qr_heap_malloc_fast(size);
-	return QR_LIKELY(block != NULL) ? block : cxx_retry_throw(size, 0);
+	return cxx_new(size, 0, QR_ORIGIN_NEW);
 }
 
 QR_PUBLIC void *
 _Znam(size_t size)
 {
-	return _Znwm(size);
+	return cxx_new(size, 0, QR_ORIGIN_NEW_ARRAY);
 }
 
 QR_PUBLIC void *
 _ZnwmRKSt9nothrow_t(size_t size, const void *nothrow)
 {
 	(void)nothrow;
-	void *block = qr_heap_malloc_fast(size);
-	return QR_LIKELY(block != NULL) ? block : cxx_retry(size, 0);
+	return cxx_new_nothrow(size, 0, QR_ORIGIN_NEW);
 }
 
 QR_PUBLIC void *
 _ZnamRKSt9nothrow_t(size_t size, const void *nothrow)
 {
-	return _ZnwmRKSt9nothrow_t(size, nothrow);
+	(void)nothrow;
+	return cxx_new_nothrow(size, 0, QR_ORIGIN_NEW_ARRAY);
 }
 
 QR_PUBLIC void *
 _ZnwmSt11align_val_t(size_t size, size_t align)
 {
-	void *block = cxx_try(size, align);
-	return QR_LIKELY(block != NULL) ? block : cxx_retry_throw(size, align);
+	return cxx_new(size, align, QR_ORIGIN_NEW);
 }
 
 QR_PUBLIC void *
 _ZnamSt11align_val_t(size_t size, size_t align)
 {
-	return _ZnwmSt11align_val_t(size, align);
+	return cxx_new(size, align, QR_ORIGIN_NEW_ARRAY);
 }
 
 QR_PUBLIC void *
@@ -125,82 +146,92 @@ _ZnwmSt11align_val_tRKSt9nothrow_t(size_t size, size_t align,
     const void *nothrow)
 {
 	(void)nothrow;
-	void *block = cxx_try(size, align);
-	return QR_LIKELY(block != NULL) ? block : cxx_retry(size, align);
+	return cxx_new_nothrow(size, align, QR_ORIGIN_NEW);
 }
 
 QR_PUBLIC void *
 _ZnamSt11align_val_tRKSt9nothrow_t(size_t size, size_t align,
     const void *nothrow)
 {
-	return _ZnwmSt11align_val_tRKSt9nothrow_t(size, align, nothrow);
+	(void)nothrow;
+	return cxx_new_nothrow(size, align, QR_ORIGIN_NEW_ARRAY);
 }
 
 /* --- delete: a block knows its size and alignment --- */
 
+FRONT_INLINE void
+cxx_delete(void *block, size_t size, size_t align)
+{
+	front_free_told(block, size, align, QR_ORIGIN_NEW, CXX_DELETE);
+}
+
+FRONT_INLINE void
+cxx_delete_array(void *block, size_t size, size_t align)
+{
+	front_free_told(block, size, align, QR_ORIGIN_NEW_ARRAY,
+	    CXX_DELETE_ARRAY);
+}
+
 QR_PUBLIC void
 _ZdlPv(void *block)
 {
-	qr_heap_free_fast(block);
+	cxx_delete(block, SIZE_MAX, 0);
 }
 
 QR_PUBLIC void
 _ZdaPv(void *block)
 {
-	qr_heap_free_fast(block);
+	cxx_delete_array(block, SIZE_MAX, 0);
 }
 
 QR_PUBLIC void
 _ZdlPvm(void *block, size_t size)
 {
-	(void)size;
-	qr_heap_free_fast(block);
+	cxx_delete(block, size, 0);
 }
 
 QR_PUBLIC void
 _ZdaPvm(void *block, size_t size)
 {
-	_ZdlPvm(block, size);
+	cxx_delete_array(block, size, 0);
 }
 
 QR_PUBLIC void
 _ZdlPvRKSt9nothrow_t(void *block, const void *nothrow)
 {
 	(void)nothrow;
-	qr_heap_free_fast(block);
+	cxx_delete(block, SIZE_MAX, 0);
 }
 
 QR_PUBLIC void
 _ZdaPvRKSt9nothrow_t(void *block, const void *nothrow)
 {
-	_ZdlPvRKSt9nothrow_t(block, nothrow);
+	(void)nothrow;
+	cxx_delete_array(block, SIZE_MAX, 0);
 }
 
 QR_PUBLIC void
 _ZdlPvSt11align_val_t(void *block, size_t align)
 {
-	(void)align;
-	qr_heap_free_fast(block);
+	cxx_delete(block, SIZE_MAX, align);
 }
 
 QR_PUBLIC void
 _ZdaPvSt11align_val_t(void *block, size_t align)
 {
-	_ZdlPvSt11align_val_t(block, align);
+	cxx_delete_array(block, SIZE_MAX, align);
 }
 
 QR_PUBLIC void
 _ZdlPvmSt11align_val_t(void *block, size_t size, size_t align)
 {
-	(void)size;
-	_ZdlPvSt11align_val_t(block, align);
+	cxx_delete(block, size, align);
 }
 
 QR_PUBLIC void
 _ZdaPvmSt11align_val_t(void *block, size_t size, size_t align)
 {
-	(void)size;
-	_ZdlPvSt11align_val_t(block, align);
+	cxx_delete_array(block, size, align);
 }
 
 QR_PUBLIC void
@@ -208,7 +239,7 @@ _ZdlPvSt11align_val_tRKSt9nothrow_t(void *block, size_t align,
     const void *nothrow)
 {
 	(void)nothrow;
-	_ZdlPvSt11align_val_t(block, align);
+	cxx_delete(block, SIZE_MAX, align);
 }
 
 QR_PUBLIC void
@@ -216,5 +247,5 @@ _ZdaPvSt11align_val_tRKSt9nothrow_t(void *block, size_t align,
     const void *nothrow)
 {
 	(void)nothrow;
-	_ZdlPvSt11align_val_t(block, align);
+	cxx_delete_array(block, SIZE_MAX, align);
 }

@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "fast_impl.h"
+#include "front_impl.h"
 
 /* The parameters of libc's headers have reserved names.
  * NOLINTBEGIN(readability-inconsistent-declaration-parameter-name) */
@@ -27,46 +27,44 @@ void free_aligned_sized(void *block, size_t align, size_t size);
 QR_PUBLIC void *
 malloc(size_t size)
 {
-	return qr_heap_malloc_fast(size);
+	return front_alloc(size, QR_ORIGIN_MALLOC, "malloc");
 }
 
 QR_PUBLIC void
 free(void *block)
 {
-	qr_heap_free_fast(block);
+	front_free(block, "free");
 }
 
 QR_PUBLIC void
 cfree(void *block)
 {
-	qr_heap_free_fast(block);
+	front_free(block, "cfree");
 }
 
 QR_PUBLIC void
 free_sized(void *block, size_t size)
 {
-	(void)size;
-	qr_heap_free_fast(block);
+	front_free_told(block, size, 0, QR_ORIGIN_MALLOC, "free_sized");
 }
 
 QR_PUBLIC void
 free_aligned_sized(void *block, size_t align, size_t size)
 {
-	(void)align;
-	(void)size;
-	qr_heap_free_fast(block);
+	front_free_told(block, size, align, QR_ORIGIN_MALLOC,
+	    "free_aligned_sized");
 }
 
 QR_PUBLIC void *
 calloc(size_t count, size_t size)
 {
-	return qr_heap_calloc(count, size);
+	return front_calloc(count, size);
 }
 
 QR_PUBLIC void *
 realloc(void *block, size_t size)
 {
-	return qr_heap_realloc(block, size);
+	return front_realloc(block, size);
 }
 
 QR_PUBLIC void *
@@ -77,7 +75,7 @@ reallocarray(void *block, size_t count, size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
-	return qr_heap_realloc(block, bytes);
+	return front_realloc(block, bytes);
 }
 
 /* --- aligned --- */
@@ -85,7 +83,7 @@ reallocarray(void *block, size_t count, size_t size)
 QR_PUBLIC void *
 aligned_alloc(size_t align, size_t size)
 {
-	return qr_heap_aligned_alloc(align, size);
+	return front_aligned(align, size, QR_ORIGIN_MALLOC, "aligned_alloc");
 }
 
 QR_PUBLIC int
@@ -94,7 +92,8 @@ posix_memalign(void **block, size_t align, size_t size)
 	if (align < sizeof(void *) || !qr_is_pow2(align))
 		return EINVAL;
 	int saved = errno;
-	void *found = qr_heap_aligned_alloc(align, size);
+	void *found =
+	    front_aligned(align, size, QR_ORIGIN_MALLOC, "posix_memalign");
 	errno = saved;
 	if (found == NULL)
 		return ENOMEM;
@@ -110,7 +109,8 @@ memalign(size_t align, size_t size)
 		return NULL;
 	}
 	size_t rounded = (size_t)1 << qr_order_of(align);
-	return qr_heap_aligned_alloc(qr_max(rounded, QR_SIZE_STEP), size);
+	return front_aligned(qr_max(rounded, QR_SIZE_STEP), size,
+	    QR_ORIGIN_MALLOC, "memalign");
 }
 
 static size_t
@@ -123,7 +123,7 @@ page_bytes(void)
 QR_PUBLIC void *
 valloc(size_t size)
 {
-	return qr_heap_aligned_alloc(page_bytes(), size);
+	return front_aligned(page_bytes(), size, QR_ORIGIN_MALLOC, "valloc");
 }
 
 QR_PUBLIC void *
@@ -134,7 +134,8 @@ pvalloc(size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
-	return qr_heap_aligned_alloc(page, qr_round_up(qr_max(size, 1), page));
+	return front_aligned(page, qr_round_up(qr_max(size, 1), page),
+	    QR_ORIGIN_MALLOC, "pvalloc");
 }
 
 /* --- questions and wishes --- */
@@ -142,7 +143,7 @@ pvalloc(size_t size)
 QR_PUBLIC size_t
 malloc_usable_size(void *block)
 {
-	return qr_heap_usable_size(block);
+	return front_usable_size(block);
 }
 
 QR_PUBLIC int

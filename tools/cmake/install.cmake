@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # What `cmake --install` puts where:
 #
-#     bin/quire                  lib/libquire.so, libquire.a, libquire-core.a
+#     bin/quire                  lib/libquire.so, libquire-hard.so, libquire.a,
+#                     libquire-core.a
 #     include/qr/*.h             lib/quire/libquire-run.so
 #     share/man/man1             lib/pkgconfig/quire.pc
 #     completions of three shells where each looks for them
@@ -12,7 +13,7 @@ install(TARGETS quire_core ARCHIVE)
 if(TARGET quire_run)
   install(TARGETS quire_run LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/quire)
 endif()
-foreach(library quire_malloc quire_malloc_static)
+foreach(library quire_malloc quire_malloc_hard quire_malloc_static)
   if(TARGET ${library})
     install(TARGETS ${library})
   endif()

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The address of a block's middle is freed.
+ * expect: wild free: free
+ * expect: called by free
+ * normal: any
+ */
+#include "misuse.h"
+
+int
+main(void)
+{
+	char *block = misuse_hide(malloc(400));
+	free(misuse_hide(block + 64));
+	return 0;
+}

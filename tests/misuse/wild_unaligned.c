@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An address that no block can have is freed.
+ * expect: wild free: free
+ * normal: any
+ */
+#include "misuse.h"
+
+int
+main(void)
+{
+	char *block = misuse_hide(malloc(400));
+	free(misuse_hide(block + 1));
+	return 0;
+}
