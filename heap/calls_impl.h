@@ -256,6 +256,32 @@ void qr_heap_purge_to(struct qr_heap *heap, size_t keep);
 /* What is due when half a second has passed and nobody may have freed. */
 void qr_heap_purge_tick(struct qr_heap *heap);
 
+/* --- limit.c --- */
+
+/* Whether so many pages more may be held. Runs lock held or not. */
+bool qr_heap_limit_allows(struct qr_heap *heap, uint64_t pages);
+
+/* Dirty pages that may stay under the limits, at most budget. */
+size_t qr_heap_limit_dirty(struct qr_heap *heap, size_t budget);
+
+/* Tells the program that the soft limit is passed. No lock held. */
+void qr_heap_limit_warn(struct qr_heap *heap);
+
+/* An allocation failed: if a limit may be why, gives back what can be and
+ * tells the program. True: it is worth another try. No lock held. */
+bool qr_heap_limit_reached(struct qr_heap *heap);
+
+/* The program is told by a NULL: the reserve is its own now. */
+void qr_heap_limit_failed(struct qr_heap *heap);
+
+/* Takes limits from the environment. */
+void qr_heap_limit_from_text(const char *text);
+
+/* --- os.c: --- */
+
+/* A line to stderr. */
+void qr_heap_say(const char *text);
+
 /* --- idle.c: the helper thread --- */
 
 /* Starts it. In malloc, with no lock held. */

@@ -99,8 +99,8 @@ fork_parent(void)
 {
 	/* Relaxed: a wish. */
 	if (fork_had_helper)
-		atomic_store_explicit(&qr_heap_process.idle_wanted, true,
-		    memory_order_relaxed);
+		atomic_fetch_or_explicit(&qr_heap_process.attention,
+		    QR_HEAP_ATTEND_IDLE, memory_order_relaxed);
 	fork_release();
 }
 

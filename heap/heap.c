@@ -115,6 +115,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "fast_impl.h"
@@ -128,6 +129,9 @@ __attribute__((constructor)) static void
 heap_load(void)
 {
 	qr_heap_fork_init();
+	const char *limit = getenv("QUIRE_HEAP_LIMIT");
+	if (limit != NULL)
+		qr_heap_limit_from_text(limit);
 }
 
 static void *
@@ -173,16 +177,70 @@ large_alloc(size_t size, unsigned align_order, bool zero)
 	return qr_heap_large_alloc(&qr_heap_process, size, align_order, zero);
 }
 
+/* What has come up and is done where no lock is held. */
+static QR_NOINLINE void
+heap_attend(struct qr_heap *heap)
+{
+	/* Relaxed: wishes; what is allocated meanwhile may wish again. */
+	uint32_t what =
+	    atomic_exchange_explicit(&heap->attention, 0, memory_order_relaxed);
+	if ((what & QR_HEAP_ATTEND_IDLE) != 0)
+		qr_heap_idle_start(heap);
+	if ((what & QR_HEAP_ATTEND_SOFT) != 0)
+		qr_heap_limit_warn(heap);
+}
+
+/* What there is to allocate, once more where the limit stood in the way. */
+struct heap_request {
+	size_t size;
+	unsigned size_class; /* QR_SIZE_CLASSES: pages */
+	unsigned align_order;
+	bool zero;
+};
+
+static void *
+request_try(const struct heap_request *request)
+{
+	return request->size_class < QR_SIZE_CLASSES
+		   ? small_alloc(request->size_class)
+		   : large_alloc(request->size, request->align_order,
+			 request->zero);
+}
+
+static void *
+request_alloc(const struct heap_request *request)
+{
+	struct qr_heap *heap = &qr_heap_process;
+	void *block = request_try(request);
+	if (QR_UNLIKELY(block == NULL) && request->size <= PTRDIFF_MAX &&
+	    qr_heap_limit_reached(heap))
+		block = request_try(request);
+	if (QR_UNLIKELY(block == NULL)) {
+		qr_heap_limit_failed(heap);
+		return heap_no_memory();
+	}
+	/* Relaxed: a wish. */
+	if (QR_UNLIKELY(atomic_load_explicit(&heap->attention,
+			    memory_order_relaxed) != 0))
+		heap_attend(heap);
+	return block;
+}
+
 QR_NOINLINE void *
 qr_heap_malloc_slow(size_t size)
 {
-	void *block = size <= QR_SIZE_MAX ? small_alloc(class_of(size))
-					  : large_alloc(size, 0, false);
-	/* Relaxed: a wish. */
-	if (QR_UNLIKELY(atomic_load_explicit(&qr_heap_process.idle_wanted,
-		memory_order_relaxed)))
-		qr_heap_idle_start(&qr_heap_process);
-	return block != NULL ? block : heap_no_memory();
+	if (size <= QR_SIZE_MAX) {
+		/* Sizes that the fast path has no list for. */
+		struct qr_heap_list *list = &qr_heap_self->list[class_of(size)];
+		void *block = list->head;
+		if (block != NULL) {
+			list->head = *(void **)block;
+			return block;
+		}
+	}
+	return request_alloc(&(struct heap_request){ .size = size,
+	    .size_class =
+		size <= QR_SIZE_MAX ? class_of(size) : QR_SIZE_CLASSES });
 }
 
 void *
@@ -197,10 +255,10 @@ qr_heap_calloc(size_t count, size_t size)
 	size_t bytes;
 	if (__builtin_mul_overflow(count, size, &bytes))
 		return heap_no_memory();
-	if (bytes > QR_SIZE_MAX) {
-		void *large = large_alloc(bytes, 0, true);
-		return large != NULL ? large : heap_no_memory();
-	}
+	if (bytes > QR_SIZE_MAX)
+		return request_alloc(&(struct heap_request){ .size = bytes,
+		    .size_class = QR_SIZE_CLASSES,
+		    .zero = true });
 	void *block = qr_heap_malloc_fast(bytes);
 	return block != NULL ? memset(block, 0, bytes) : NULL;
 }
@@ -217,15 +275,10 @@ qr_heap_aligned_alloc(size_t align, size_t size)
 		size_class =
 		    qr_size_class_aligned(qr_max(size, QR_SIZE_TINY_BYTES + 1),
 			align);
-	void *block;
-	if (size_class < QR_SIZE_CLASSES) {
-		block = small_alloc(size_class);
-	} else {
-		unsigned order = qr_order_of(align);
-		order = order > QR_PAGE_SHIFT ? order - QR_PAGE_SHIFT : 0;
-		block = large_alloc(size, order, false);
-	}
-	return block != NULL ? block : heap_no_memory();
+	unsigned order = qr_order_of(align);
+	return request_alloc(&(struct heap_request){ .size = size,
+	    .size_class = size_class,
+	    .align_order = order > QR_PAGE_SHIFT ? order - QR_PAGE_SHIFT : 0 });
 }
 
 /* --- free --- */

@@ -220,6 +220,21 @@ _Static_assert(sizeof(struct qr_heap_thread) <= QR_PAGE_SIZE, "one page");
 
 /* --- heap --- */
 
+/* See limit.c. Pages; 0: there is none. */
+struct qr_heap_limit {
+	_Atomic(size_t) soft;    /* (a) */
+	_Atomic(size_t) hard;    /* (a) */
+	_Atomic(size_t) reserve; /* (a) the last of hard */
+	_Atomic(bool) soft_told; /* (a) the program knows that it is above */
+	_Atomic(bool) low;       /* (a) the reserve may be used */
+	_Atomic(bool) calling;   /* (a) the call-back runs */
+	_Atomic(qr_heap_pressure_call) call; /* (a) */
+	void *ctx;                           /* (c) once call is set */
+};
+
+#define QR_HEAP_ATTEND_IDLE 1u /* start the helper: idle.c */
+#define QR_HEAP_ATTEND_SOFT 2u /* tell the program: limit.c */
+
 #define QR_HEAP_REGIONS      256u
 #define QR_HEAP_LEAF_THREADS 512u /* pointers in a page */
 #define QR_HEAP_LEAVES       128u
@@ -244,7 +259,9 @@ struct qr_heap {
 	size_t tick_again;            /* (r) purged pages taken again, so far */
 	size_t tick_again_before;     /* (r) and in the tick before */
 	_Atomic(size_t) purged;       /* (a) pages, in sum */
-	_Atomic(bool) idle_wanted;    /* (a) see idle.c */
+	_Atomic(uint32_t) attention;  /* (a) what is to be done where no lock is
+					 held: QR_HEAP_ATTEND_* */
+	struct qr_heap_limit limit;
 
 	qr_span_ref_t detached[QR_SIZE_CLASSES][QR_SPAN_LISTS]; /* (d) */
 	_Atomic(uint32_t) detached_partial; /* (a,d) how many, of all classes */

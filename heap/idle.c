@@ -152,8 +152,6 @@ idle_join(void)
 void
 qr_heap_idle_start(struct qr_heap *heap)
 {
-	/* Relaxed: a wish; what was allocated meanwhile may wish it again. */
-	atomic_store_explicit(&heap->idle_wanted, false, memory_order_relaxed);
 	if (qr_heap_stands_alone == NULL ||
 	    !qr_heap_lock_try_acquire(&idle.lock))
 		return;
@@ -215,7 +213,7 @@ qr_heap_idle_notice(struct qr_heap *heap)
 		idle_futex(FUTEX_WAKE, 1, NULL);
 	if ((state == IDLE_NONE || state == IDLE_DONE) &&
 	    idle_pages(&heap->held) + dirty > IDLE_START)
-		atomic_store_explicit(&heap->idle_wanted, true,
+		atomic_fetch_or_explicit(&heap->attention, QR_HEAP_ATTEND_IDLE,
 		    memory_order_relaxed);
 }
 

@@ -10,7 +10,9 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <string.h>
 #include <sys/resource.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -116,6 +118,22 @@ qr_page_source_os(void)
 	os_source.grain_bytes = page > 0 ? (size_t)page : QR_PAGE_SIZE;
 	os_source.reserve_bytes_max = most;
 	return &os_source;
+}
+
+void
+qr_heap_say(const char *text)
+{
+	static const char head[] = "quire: ";
+	struct iovec part[] = {
+		{ .iov_base = (void *)(uintptr_t)head,
+		    .iov_len = sizeof(head) - 1 },
+		{ .iov_base = (void *)(uintptr_t)text,
+		    .iov_len = strlen(text) },
+		{ .iov_base = (void *)(uintptr_t) "\n", .iov_len = 1 },
+	};
+	/* Where nobody listens, nothing is lost. */
+	ssize_t done = writev(STDERR_FILENO, part, 3);
+	(void)done;
 }
 
 uint64_t

@@ -169,6 +169,7 @@ purge_now(struct qr_heap *heap, bool tick_over, size_t keep_part)
 	size_t held = atomic_load_explicit(&heap->held, memory_order_relaxed);
 	size_t demand = purge_demand(heap, tick_over);
 	size_t budget = demand + qr_max(PURGE_KEEP_MIN, held / 8);
+	budget = qr_heap_limit_dirty(heap, budget);
 	if (dirty_pages(heap) > budget)
 		purge_pieces(heap, budget, PURGE_WORTH_PAGES);
 	else if (tick_over)

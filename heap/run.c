@@ -368,6 +368,8 @@ qr_heap_run_alloc(struct qr_heap *heap, uint64_t pages, unsigned align_order,
 {
 	qr_heap_assert_locked(heap, QR_HEAP_LOCK_RUNS);
 	struct qr_heap_run found;
+	if (!qr_heap_limit_allows(heap, pages))
+		return -QR_ENOMEM;
 	int err = run_find(heap, pages, align_order, &found);
 	if (err != 0)
 		err = run_find_new(heap, pages, align_order, &found);
@@ -404,7 +406,7 @@ qr_heap_run_extend(struct qr_heap *heap, struct qr_heap_run *run, uint64_t more)
 	qr_heap_assert_locked(heap, QR_HEAP_LOCK_RUNS);
 	struct qr_heap_region *region = run->region;
 	uint64_t page = run->page + run->pages;
-	if (more > region->pages - page)
+	if (more > region->pages - page || !qr_heap_limit_allows(heap, more))
 		return -QR_EBUSY;
 	int err = qr_buddy_take_range(&region->buddy, page, more);
 	if (err != 0)

@@ -76,6 +76,46 @@ struct qr_heap_stats {
 QR_PUBLIC void qr_heap_stats(struct qr_heap_stats *stats);
 
 /*
+ * Limits, in bytes of pages that blocks lie in; 0: there is none. The variable
+ * QUIRE_HEAP_LIMIT=HARD[,SOFT] sets them before main, as in 512M,400M.
+ *
+ * Above soft_bytes call is called once, and free memory is given back sooner.
+ * A call that would go beyond hard_bytes - reserve_bytes first calls it, then
+ * fails with NULL and ENOMEM; after that the reserve may be used as well, up
+ * to hard_bytes, so that the program can clean up, until it is an eighth below
+ * the mark again. A reserve of 0 becomes a sixteenth of the limit, at most
+ * 1 MiB.
+ */
+enum qr_heap_pressure {
+	QR_HEAP_PRESSURE_SOFT, /* the soft limit was passed */
+	QR_HEAP_PRESSURE_HARD, /* an allocation is about to fail */
+};
+
+/* Called by the thread that allocates, which may allocate and free in it. It is
+ * not called again before it returns. */
+typedef void (*qr_heap_pressure_call)(void *ctx, enum qr_heap_pressure pressure,
+    size_t held_bytes);
+
+struct qr_heap_limits {
+	size_t soft_bytes;
+	size_t hard_bytes;
+	size_t reserve_bytes;       /* of hard_bytes */
+	qr_heap_pressure_call call; /* may be NULL */
+	void *ctx;                  /* call's */
+};
+
+/* -QR_EINVAL: the reserve is not less than the hard limit. */
+QR_PUBLIC QR_MUST_CHECK int qr_heap_set_limits(
+    const struct qr_heap_limits *limits);
+
+/* Those that hold now. */
+QR_PUBLIC void qr_heap_get_limits(struct qr_heap_limits *limits);
+
+/* Whether an allocation has failed for the hard limit and the reserve is in
+ * use since. */
+QR_PUBLIC bool qr_heap_is_low(void);
+
+/*
  * Takes pages from source instead of from the operating system. Before the
  * first allocation only, else -QR_EBUSY.
  */
