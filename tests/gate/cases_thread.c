@@ -154,31 +154,53 @@ robust_list(void)
 }
 
 static int futex_word;
+static _Atomic(int) futex_tid;
 
 static void *
 futex_waiter(void *arg)
 {
 	(void)arg;
+	futex_tid = (int)syscall(SYS_gettid);
 	long result =
 	    syscall(SYS_futex, &futex_word, FUTEX_WAIT_PRIVATE, 0, NULL);
 	printf("%ld %d\n", result, errno == EINTR);
 	return NULL;
 }
 
+/* Starts the waiter; returns when it sleeps on the word. */
+static pthread_t
+futex_start(void)
+{
+	char path[64], wanted[64], text[64] = "";
+	pthread_t thread;
+	futex_tid = 0;
+	pthread_create(&thread, NULL, futex_waiter, NULL);
+	while (futex_tid == 0)
+		sched_yield();
+	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", futex_tid);
+	snprintf(wanted, sizeof(wanted), "%d %p ", SYS_futex,
+	    (void *)&futex_word);
+	while (strncmp(text, wanted, strlen(wanted)) != 0) {
+		FILE *file = fopen(path, "r");
+		if (file == NULL || fgets(text, sizeof(text), file) == NULL)
+			exit(1);
+		fclose(file);
+	}
+	return thread;
+}
+
 static int
 futex_signal(void)
 {
-	pthread_t thread;
 	handle(SIGUSR1, count, 0, 0);
-	pthread_create(&thread, NULL, futex_waiter, NULL);
-	sleep_ms(20);
+	pthread_t thread = futex_start();
 	pthread_kill(thread, SIGUSR1);
 	pthread_join(thread, NULL);
 	handle(SIGUSR1, count, SA_RESTART, 0);
-	pthread_create(&thread, NULL, futex_waiter, NULL);
-	sleep_ms(20);
+	thread = futex_start();
 	pthread_kill(thread, SIGUSR1);
-	sleep_ms(20);
+	while (hits < 2)
+		sched_yield();
 	printf("hits %d\n", (int)hits);
 	futex_word = 1;
 	syscall(SYS_futex, &futex_word, FUTEX_WAKE_PRIVATE, 1);
