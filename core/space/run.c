@@ -161,6 +161,17 @@ run_cut(struct qr_run *run, size_t keep)
 
 /* --- neighbours --- */
 
+/* Whether a swapped page can come along at little cost: out of the pool, or
+ * by the read of the page before it. */
+static bool
+run_is_cheap(const struct qr_run *run, size_t index, struct qr_pte pte)
+{
+	struct qr_swap *swap = run->space->spaces->swap;
+	uint64_t slot = qr_pte_slot(pte);
+	return qr_swap_is_near(swap, slot) ||
+	       qr_swap_follows(swap, run_slot(run, index - 1), slot);
+}
+
 /* Claims the entry if it belongs in the run. */
 static bool
 run_claim(const struct qr_run *run, size_t index, bool swapped)
@@ -169,10 +180,9 @@ run_claim(const struct qr_run *run, size_t index, bool swapped)
 	if (qr_pte_is_busy(pte) || qr_pte_is_present(pte))
 		return false;
 	enum qr_pte_kind kind = qr_pte_kind(pte);
-	bool fits = swapped ? kind == QR_PTE_SWAPPED &&
-				  qr_swap_is_near(run->space->spaces->swap,
-				      qr_pte_slot(pte))
-			    : kind == QR_PTE_NONE || kind == QR_PTE_ZERO;
+	bool fits =
+	    swapped ? kind == QR_PTE_SWAPPED && run_is_cheap(run, index, pte)
+		    : kind == QR_PTE_NONE || kind == QR_PTE_ZERO;
 	return fits && qr_pte_try_claim(&run->words[index], pte);
 }
 
@@ -251,6 +261,30 @@ qr_run_grow(struct qr_run *run, size_t limit)
 
 /* --- contents and mapping --- */
 
+/* Stages the pages from index on that one read of the device brings; how many
+ * that were. */
+static size_t
+run_load_row(const struct qr_run *run, unsigned cpu, size_t index)
+{
+	struct qr_spaces *spaces = run->space->spaces;
+	const struct qr_port *port = spaces->port;
+	uint64_t slots[QR_STAGE_PAGES];
+	size_t count = 1;
+	slots[0] = run_slot(run, index);
+	if (index + 1 == run->count || qr_swap_is_near(spaces->swap, slots[0]))
+		return 0;
+	unsigned char *data =
+	    port->ops->stage(port->ctx, cpu, run->frames[index], index);
+	for (; index + count < run->count; count++) {
+		/* As far as the stage lies in a row, too. */
+		if (port->ops->stage(port->ctx, cpu, run->frames[index + count],
+			index + count) != data + count * QR_PAGE_SIZE)
+			break;
+		slots[count] = run_slot(run, index + count);
+	}
+	return qr_swap_load_row(spaces->swap, slots, data, count);
+}
+
 /* Stages the pages of a swapped run. A neighbour that can't be read ends the
  * run before it; the first page's error is the result. */
 static int
@@ -259,6 +293,9 @@ run_load(struct qr_run *run, unsigned cpu)
 	struct qr_spaces *spaces = run->space->spaces;
 	const struct qr_port *port = spaces->port;
 	for (size_t i = 0; i < run->count; i++) {
+		i += run_load_row(run, cpu, i);
+		if (i == run->count)
+			break;
 		void *data =
 		    port->ops->stage(port->ctx, cpu, run->frames[i], i);
 		int error = qr_swap_load(spaces->swap, run_slot(run, i), data);

@@ -4,7 +4,8 @@
  *
  * From the pool without a lock if the codec expands without work memory and
  * the object lies in one frame; otherwise under the lock of a work area that
- * only loads use. Nothing here waits for a compression.
+ * only loads use. Nothing here waits for a compression. Pages that were written
+ * back together and are wanted together come by one read.
  */
 #include "swap_impl.h"
 
@@ -61,7 +62,19 @@ load_pool(struct qr_swap *swap, const struct swap_slot *slot, void *data)
 	return error;
 }
 
-/* A page that is on the device stays there as long as its slot lives. */
+/* Where on the device the slot's page is, and stays as long as the slot lives;
+ * AREA_NIL: it is elsewhere. */
+static uint64_t
+slot_device(struct qr_swap *swap, uint64_t number)
+{
+	const struct swap_slot *slot = qr_swap_slot(swap, number);
+	/* Acquire pairs with the release that commits in writeback.c: link and
+	 * checksum are the device's. */
+	uint32_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
+	return (word & SLOT_STATE) == SLOT_DEVICE ? slot->link.device
+						  : AREA_NIL;
+}
+
 static int
 load_device(struct qr_swap *swap, struct swap_slot *slot, void *data)
 {
@@ -94,6 +107,35 @@ qr_swap_load(struct qr_swap *swap, uint64_t number, void *data)
 		return error;
 	}
 	return load_device(swap, slot, data);
+}
+
+size_t
+qr_swap_load_row(struct qr_swap *swap, const uint64_t *numbers, void *data,
+    size_t count)
+{
+	unsigned char *bytes = data;
+	uint64_t first = slot_device(swap, numbers[0]);
+	size_t row = 1;
+	if (first == AREA_NIL)
+		return 0;
+	while (row < count && slot_device(swap, numbers[row]) == first + row)
+		row++;
+	if (row == 1 ||
+	    swap->port->ops->swap_read(swap->port->ctx, first, data, row) != 0)
+		return 0;
+	size_t good = 0;
+	while (good < row && qr_swap_checksum(bytes + good * QR_PAGE_SIZE) ==
+				 qr_swap_slot(swap, numbers[good])->checksum)
+		good++;
+	swap_count(&swap->count.loads_device, (int64_t)good);
+	return good;
+}
+
+bool
+qr_swap_follows(struct qr_swap *swap, uint64_t before, uint64_t number)
+{
+	uint64_t device = slot_device(swap, before);
+	return device != AREA_NIL && slot_device(swap, number) == device + 1;
 }
 
 bool

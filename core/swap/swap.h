@@ -65,8 +65,18 @@ QR_MUST_CHECK int qr_swap_store(struct qr_swap *swap, const void *data,
 QR_MUST_CHECK int qr_swap_load(struct qr_swap *swap, uint64_t number,
     void *data);
 
+/* The same for slots whose pages lie one behind the other on the device, by
+ * one read: data is count pages. Returns how many of the first are filled;
+ * the one after them is to be loaded by itself, if only to learn why. May
+ * sleep. */
+QR_MUST_CHECK size_t qr_swap_load_row(struct qr_swap *swap,
+    const uint64_t *numbers, void *data, size_t count);
+
 /* Whether a load would not wait for the device. */
 bool qr_swap_is_near(struct qr_swap *swap, uint64_t number);
+
+/* Whether number's page lies on the device right behind that of before. */
+bool qr_swap_follows(struct qr_swap *swap, uint64_t before, uint64_t number);
 
 /* References: one more entry points to the slot; one less, the last frees. */
 void qr_swap_get(struct qr_swap *swap, uint64_t number);

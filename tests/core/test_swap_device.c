@@ -261,6 +261,50 @@ test_reads_fail(void **state)
 	bed_stop(&bed);
 }
 
+/* Neighbours come by one read, up to the first that is damaged; where the read
+ * fails none does, and each is there by itself. */
+static void
+test_row(void **state)
+{
+	(void)state;
+	const struct bed_config config = { .swap_pages = 20,
+		.swap = { .codec = &toy_codec } };
+	static unsigned char row[8][PAGE];
+	uint64_t slot[8];
+	bed_start(&bed, &config);
+	for (size_t i = 0; i < 8; i++)
+		slot[i] = bed_store(&bed, i == 6 ? 1000 : PAGE, i);
+	assert_true(qr_swap_follows(bed.swap, slot[0], slot[1]));
+	assert_false(qr_swap_follows(bed.swap, slot[1], slot[0]));
+	assert_false(qr_swap_follows(bed.swap, slot[0], slot[2]));
+	assert_false(qr_swap_follows(bed.swap, slot[5], slot[6]));
+
+	uint64_t calls = sim_calls(bed.rig.sim, SIM_SWAP_READ);
+	assert_int_equal(6, qr_swap_load_row(bed.swap, slot, row, 8));
+	assert_int_equal(calls + 1, sim_calls(bed.rig.sim, SIM_SWAP_READ));
+	assert_int_equal(6, bed_stat(&bed).loads_device);
+	for (size_t i = 0; i < 6; i++) {
+		toy_fill(bed.page, PAGE, i);
+		assert_memory_equal(bed.page, row[i], PAGE);
+	}
+	/* One page is no row, nor is what is in the pool. */
+	assert_int_equal(0, qr_swap_load_row(bed.swap, slot + 5, row, 2));
+	assert_int_equal(0, qr_swap_load_row(bed.swap, slot + 6, row, 2));
+
+	sim_fail_after(bed.rig.sim, SIM_SWAP_READ, 1, -QR_EIO);
+	assert_int_equal(0, qr_swap_load_row(bed.swap, slot, row, 6));
+	sim_disk_corrupt(bed.rig.sim, 3);
+	assert_int_equal(3, qr_swap_load_row(bed.swap, slot, row, 6));
+	assert_int_equal(0, bed_stat(&bed).io_errors);
+	assert_int_equal(-QR_EIO, qr_swap_load(bed.swap, slot[3], bed.back));
+	for (size_t i = 0; i < 8; i++) {
+		if (i != 3)
+			bed_expect(&bed, slot[i], i == 6 ? 1000 : PAGE, i);
+		qr_swap_put(bed.swap, slot[i]);
+	}
+	bed_stop(&bed);
+}
+
 /* --- the map of the device --- */
 
 #define DEVICE_PAGES 70000u /* more than two frames of the map */
@@ -326,6 +370,7 @@ main(void)
 		cmocka_unit_test(test_each_write_fails),
 		cmocka_unit_test(test_every_write_fails),
 		cmocka_unit_test(test_reads_fail),
+		cmocka_unit_test(test_row),
 		cmocka_unit_test(test_area_model),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
