@@ -10,6 +10,9 @@
  * here as well. None of these calls ever waits. A mark that outlives its
  * descriptor costs time and does no harm.
  *
+ * Others go through /proc/self/fd, or ask for the status of every number:
+ * Quire's own descriptors are left out, and are not open.
+ *
  * Others read their own memory by /proc/self/mem, where the kernel brings
  * nothing in, not even by a handler thread: descriptors of that are marked
  * too, for transfer.c to pin the place that is read.
@@ -34,9 +37,20 @@
 
 enum mark {
 	MARK_THREADS,
+	MARK_FILES,
 	MARK_MEMORY,
 	MARK_KINDS,
 };
+
+/* What getdents64 fills in, up to the name. */
+struct entry_head {
+	uint64_t inode;
+	int64_t offset;
+	uint16_t size; /* bytes, with the name */
+	uint8_t type;
+};
+
+#define ENTRY_NAME 19u /* where the name is in it, bytes */
 
 static _Atomic(uint64_t) marks[MARK_KINDS][MARKS / 64];
 
@@ -126,6 +140,8 @@ file_kind(struct part file)
 	if (part_is(file, "task") || part_is(file, "stat") ||
 	    part_is(file, "status"))
 		return MARK_THREADS;
+	if (part_is(file, "fd") || part_is(file, "fdinfo"))
+		return MARK_FILES;
 	return part_is(file, "mem") ? MARK_MEMORY : MARK_KINDS;
 }
 
@@ -136,7 +152,7 @@ path_kind(long path)
 {
 	char tail[TAIL_SIZE];
 	long length = user_string_size((uintptr_t)path, PATH_SIZE) - 1;
-	if (length < 3)
+	if (length < 2)
 		return MARK_KINDS;
 	size_t size = (size_t)length < TAIL_SIZE ? (size_t)length : TAIL_SIZE;
 	if (user_read(tail, (uintptr_t)path + (size_t)length - size, size) != 0)
@@ -170,17 +186,80 @@ is_proc(int fd)
 	       status.f_type == PROC_SUPER_MAGIC;
 }
 
+static long
+call_make(const struct gate_call *call)
+{
+	const long *args = call->args;
+	return qr_sys6(call->number, args[0], args[1], args[2], args[3],
+	    args[4], args[5]);
+}
+
 enum gate_verdict
 census_take(struct qr_thread *thread, struct gate_context *context,
     const struct gate_call *call)
 {
-	const long *args = call->args;
 	if (context == NULL)
 		return GATE_WATCH;
 	pager_alone_begin(thread);
-	gate_result(context, qr_sys6(call->number, args[0], args[1], args[2],
-				 args[3], args[4], args[5]));
+	gate_result(context, call_make(call));
 	pager_alone_end(thread);
+	return GATE_DONE;
+}
+
+/* The number that a name is; -1: none. */
+static int
+name_number(const char *name)
+{
+	int number = -1;
+	for (; *name >= '0' && *name <= '9'; name++)
+		number = (number < 0 ? 0 : number * 10) + (*name - '0');
+	return *name == 0 ? number : -1;
+}
+
+/* Takes Quire's own out of entries [at, at + size); returns what is left,
+ * bytes. */
+static long
+entries_filter(uintptr_t at, size_t size)
+{
+	uintptr_t start = at, to = at, end = at + size;
+	while (at < end) {
+		struct entry_head head = { 0 };
+		char name[8] = { 0 }; /* longer ones are not Quire's */
+		if (user_read(&head, at, ENTRY_NAME) != 0 ||
+		    head.size <= ENTRY_NAME)
+			return -EFAULT;
+		size_t name_size = head.size - ENTRY_NAME;
+		if (name_size > sizeof(name) - 1)
+			name_size = sizeof(name) - 1;
+		if (user_read(name, at + ENTRY_NAME, name_size) != 0)
+			return -EFAULT;
+		if (!pager_owns_fd(name_number(name))) {
+			if (to != at && user_copy((void *)to, (const void *)at,
+					    head.size) != 0)
+				return -EFAULT;
+			to += head.size;
+		}
+		at += head.size;
+	}
+	return (long)(to - start);
+}
+
+/* getdents64 of the process's own descriptors. */
+static enum gate_verdict
+files_take(struct gate_context *context, const struct gate_call *call)
+{
+	long result;
+	if (context == NULL)
+		return GATE_WATCH;
+	/* Nothing at all would be the end. */
+	do {
+		result = call_make(call);
+		if (result <= 0)
+			break;
+		result =
+		    entries_filter((uintptr_t)call->args[1], (size_t)result);
+	} while (result == 0);
+	gate_result(context, result);
 	return GATE_DONE;
 }
 
@@ -191,6 +270,8 @@ plan_stat(struct qr_thread *thread, struct gate_context *context,
 {
 	bool at = call->number == SYS_newfstatat || call->number == SYS_statx;
 	long path = call->args[at ? 1 : 0];
+	if (at && pager_owns_fd((int)call->args[0]))
+		return bad_descriptor(context);
 	if (call->number == SYS_statx)
 		pin(thread, (uintptr_t)call->args[4], STATX_BYTES,
 		    QR_ACCESS_WRITE);
@@ -203,20 +284,25 @@ plan_stat(struct qr_thread *thread, struct gate_context *context,
 		   : GATE_ISSUE;
 }
 
-/* fstat, getdents, getdents64 */
+/* fstat, getdents64 */
 enum gate_verdict
 plan_look(struct qr_thread *thread, struct gate_context *context,
     const struct gate_call *call)
 {
+	int fd = (int)call->args[0];
+	if (pager_owns_fd(fd))
+		return bad_descriptor(context);
 	if (call->number == SYS_fstat)
 		pin(thread, (uintptr_t)call->args[1], STAT_BYTES,
 		    QR_ACCESS_WRITE);
 	else
 		pin_counted(thread, call->args[1], call->args[2], 1,
 		    QR_ACCESS_WRITE);
-	return census_marked((int)call->args[0])
-		   ? census_take(thread, context, call)
-		   : GATE_ISSUE;
+	if (census_marked(fd))
+		return census_take(thread, context, call);
+	if (call->number == SYS_getdents64 && is_marked(fd, MARK_FILES))
+		return files_take(context, call);
+	return GATE_ISSUE;
 }
 
 static long

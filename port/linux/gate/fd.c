@@ -13,9 +13,11 @@
 /* Quire's own have numbers below this. */
 #define OWN_FD_MAX 65536u
 
-static enum gate_verdict
+enum gate_verdict
 bad_descriptor(struct gate_context *context)
 {
+	if (context == NULL)
+		return GATE_WATCH;
 	gate_result(context, -EBADF);
 	return GATE_DONE;
 }

@@ -45,6 +45,9 @@ int pin_message(struct qr_thread *thread, const struct gate_message *message,
 	enum gate_verdict plan_##name(struct qr_thread *thread,                \
 	    struct gate_context *context, const struct gate_call *call)
 
+/* fd.c: the program has no such descriptor, whoever else has. */
+enum gate_verdict bad_descriptor(struct gate_context *context);
+
 /* census.c: calls that tell how many threads there are, made without the
  * helper. fd: marked, since it was opened to such a file. */
 bool census_marked(int fd);

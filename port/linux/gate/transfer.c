@@ -401,6 +401,8 @@ plan_transfer(struct qr_thread *thread, struct gate_context *context,
     const struct gate_call *call)
 {
 	size_t size = (size_t)call->args[2];
+	if (pager_owns_fd((int)call->args[0]))
+		return bad_descriptor(context);
 	if (size > SIZE_ABSURD)
 		return GATE_ISSUE;
 	if (is_pinned(call) && !transfer_pin(thread, call, size))
@@ -415,9 +417,10 @@ enum gate_verdict
 plan_transfer_vectors(struct qr_thread *thread, struct gate_context *context,
     const struct gate_call *call)
 {
-	(void)context;
 	uintptr_t at = (uintptr_t)call->args[1];
 	size_t count = (size_t)call->args[2];
+	if (pager_owns_fd((int)call->args[0]))
+		return bad_descriptor(context);
 	if (count > PLAN_VECTORS_MAX || !is_pinned(call))
 		return GATE_ISSUE;
 	if (pin_vectors_always(thread, at, count, transfer_access(call)) != 0 ||

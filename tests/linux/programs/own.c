@@ -7,7 +7,7 @@
  *   strict   likewise, by its strict mode
  *   fault    a userfaultfd of the program's own on that memory
  *   unshare  calls that are for processes of one thread
- *   census   the process's own count of its threads
+ *   census   the process's own count of its threads and descriptors
  *   core     a core dump, in the current folder, has the contents
  *   over     fixed mappings over Quire's library, if there is one
  *
@@ -311,11 +311,18 @@ census(void)
 {
 	char path[64];
 	int proc = open("/proc", O_PATH | O_DIRECTORY);
+	int count = 0;
+	for (int fd = 0; fd < 1024; fd++) {
+		struct stat status;
+		count += fstat(fd, &status) == 0;
+	}
+	printf("%d descriptors\n", count);
 	for (int round = 0; round < 20; round++) {
 		links(AT_FDCWD, "/proc/self/task");
 		links(proc, "self/task/");
 		snprintf(path, sizeof(path), "/proc/%d/task", (int)getpid());
 		entries(path);
+		entries("/proc/self/fd");
 		field("/proc/thread-self/status", "Threads:", 0);
 		field("/proc/self/stat", ") ", 17);
 	}
