@@ -13,7 +13,7 @@
 /* Bytes of blocks that a list may hold: always, and at most; and all of a
  * thread's lists above their least. */
 #define CAP_BYTES_MIN    1024u
-#define CAP_BYTES_MAX    65536u
+#define CAP_BYTES_MAX    262144u
 #define CAP_BLOCKS_MAX   16u /* if these are more bytes */
 #define CAP_BYTES_THREAD ((size_t)512 * 1024)
 
@@ -34,13 +34,13 @@ cap_of(size_t bytes, unsigned size_class)
 	return (int32_t)qr_max(bytes / qr_size_of_class(size_class), 1);
 }
 
-/* How many blocks the list has. Bounded by cap + 1: a block more is never
- * added without a look. */
+/* How many blocks the list has, or more than most if it has more. */
 static int32_t
-list_length(const struct qr_heap_list *list)
+list_length(const struct qr_heap_list *list, int32_t most)
 {
 	int32_t length = 0;
-	for (void *block = list->head; block != NULL; block = *(void **)block)
+	for (void *block = list->head; block != NULL && length <= most;
+	     block = *(void **)block)
 		length++;
 	return length;
 }
@@ -199,7 +199,6 @@ list_cut(struct qr_heap_list *list, int32_t keep)
 		link = *link;
 	void *rest = *link;
 	*link = NULL;
-	list->room = list->cap - keep;
 	return rest;
 }
 
@@ -215,26 +214,32 @@ flush_if_wanted(struct qr_heap_thread *thread)
 	qr_heap_thread_flush(thread);
 }
 
-/* The list is long: lets it be, or gives all but a quarter of a cap away. */
-static QR_NOINLINE void
-overflow_long(struct qr_heap_thread *thread, struct qr_heap_list *list,
-    int32_t length)
-{
-	qr_heap_lock_acquire(&thread->lock);
-	cap_grow(thread, (unsigned)(list - thread->list));
-	if (length <= list->cap / 2)
-		list->room = list->cap - length;
-	else
-		chain_put(thread, list_cut(list, list->cap / 4));
-	flush_if_wanted(thread);
-	qr_heap_lock_release(&thread->lock);
-}
-
 int32_t
 qr_heap_list_most(const struct qr_heap_list *list, unsigned size_class)
 {
 	int32_t look = cap_of(LOOK_BYTES, size_class);
 	return list->cap < look ? look : list->cap;
+}
+
+/* The list may have as many blocks as length. Lets it be if it may be longer
+ * than it was, else gives all but a quarter of it away. */
+static QR_NOINLINE void
+overflow_long(struct qr_heap_thread *thread, struct qr_heap_list *list,
+    int32_t length)
+{
+	unsigned size_class = (unsigned)(list - thread->list);
+	qr_heap_lock_acquire(&thread->lock);
+	cap_grow(thread, size_class);
+	int32_t most = qr_heap_list_most(list, size_class);
+	if (length <= most / 2 + 1) {
+		list->room = most - length;
+	} else {
+		void *rest = list_cut(list, most / 4);
+		list->room = most - most / 4;
+		chain_put(thread, rest);
+	}
+	flush_if_wanted(thread);
+	qr_heap_lock_release(&thread->lock);
 }
 
 /* At least half of the most frees lies between two looks, so that they pay for
@@ -243,12 +248,12 @@ void
 qr_heap_overflow(struct qr_heap_thread *thread, size_t list_offset)
 {
 	struct qr_heap_list *list = (void *)((char *)thread + list_offset);
-	int32_t length = list_length(list);
 	int32_t most = qr_heap_list_most(list, (unsigned)(list - thread->list));
+	int32_t length = list_length(list, most / 2);
 	if (length <= most / 2)
 		list->room = most - length;
 	else
-		overflow_long(thread, list, length);
+		overflow_long(thread, list, most + 1);
 }
 
 /* --- getting --- */

@@ -33,6 +33,12 @@ bool qr_heap_place_of(struct qr_heap *heap, const void *address,
 /* Says what this pointer is, which is no block, and ends the program. */
 QR_NORETURN void qr_heap_report_foreign(const char *call, const void *pointer);
 
+/* --- foreign.c: blocks of libc's own malloc --- */
+
+/* Gives it back to libc. False: it is none of libc's either. */
+bool qr_heap_foreign_free(void *block);
+bool qr_heap_foreign_realloc(void *block, size_t size, void **moved);
+
 /* --- run.c: page runs --- */
 
 struct qr_heap_run {

@@ -326,8 +326,11 @@ qr_heap_free_slow(void *block)
 	struct qr_heap_place place;
 	if (block == NULL)
 		return;
-	if (!qr_heap_place_of(&qr_heap_process, block, &place))
-		qr_heap_report_foreign("free", block);
+	if (!qr_heap_place_of(&qr_heap_process, block, &place)) {
+		if (!qr_heap_foreign_free(block))
+			qr_heap_report_foreign("free", block);
+		return;
+	}
 	struct qr_heap_thread *thread = qr_heap_self;
 	uint32_t tag = qr_heap_tag(place.word);
 	if (qr_tag_is_span(tag) && qr_tag_owner(tag) == thread->number)
@@ -389,6 +392,9 @@ qr_heap_realloc(void *block, size_t size)
 		return heap_no_memory();
 	struct qr_heap_place place;
 	bool known = qr_heap_place_of(&qr_heap_process, block, &place);
+	void *moved;
+	if (!known && qr_heap_foreign_realloc(block, size, &moved))
+		return moved;
 	size_t have = known ? place_bytes(&place) : 0;
 	if (have == 0)
 		qr_heap_report_foreign("realloc", block);

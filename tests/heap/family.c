@@ -25,6 +25,9 @@
 /* Not inlined, not folded: sizes are only known here. */
 static volatile size_t huge = SIZE_MAX;
 
+/* Stands for a std::nothrow, which nobody looks at. */
+static int nothrow;
+
 static void
 check_whose(void)
 {
@@ -168,9 +171,96 @@ check_operators(void)
 	free(block);
 }
 
+/* The new of each kind beside all of its deletes. The deletes' further
+ * arguments are a size, an alignment or a nothrow, as each takes them. */
+static const char *const operators[][7] = {
+	{ "_Znwm", "_ZdlPv", "_ZdlPvm", "_ZdlPvRKSt9nothrow_t" },
+	{ "_Znam", "_ZdaPv", "_ZdaPvm", "_ZdaPvRKSt9nothrow_t" },
+	{ "_ZnwmRKSt9nothrow_t", "_ZdlPv", "_ZdlPvm", "_ZdlPvRKSt9nothrow_t" },
+	{ "_ZnamRKSt9nothrow_t", "_ZdaPv", "_ZdaPvm", "_ZdaPvRKSt9nothrow_t" },
+	{ "_ZnwmSt11align_val_t", "_ZdlPvSt11align_val_t",
+	    "_ZdlPvmSt11align_val_t", "_ZdlPvSt11align_val_tRKSt9nothrow_t" },
+	{ "_ZnamSt11align_val_t", "_ZdaPvSt11align_val_t",
+	    "_ZdaPvmSt11align_val_t", "_ZdaPvSt11align_val_tRKSt9nothrow_t" },
+	{ "_ZnwmSt11align_val_tRKSt9nothrow_t", "_ZdlPvSt11align_val_t",
+	    "_ZdlPvmSt11align_val_t", "_ZdlPvSt11align_val_tRKSt9nothrow_t" },
+	{ "_ZnamSt11align_val_tRKSt9nothrow_t", "_ZdaPvSt11align_val_t",
+	    "_ZdaPvmSt11align_val_t", "_ZdaPvSt11align_val_tRKSt9nothrow_t" },
+};
+
+static void
+check_every_operator(void)
+{
+	if (dlsym(RTLD_DEFAULT, "_Znwm") == NULL)
+		return;
+	for (size_t k = 0; k < sizeof(operators) / sizeof(operators[0]); k++) {
+		void *(*new)(size_t, size_t, void *);
+		*(void **)&new = dlsym(RTLD_DEFAULT, operators[k][0]);
+		MUST(new != NULL);
+		for (size_t i = 1; operators[k][i] != NULL; i++) {
+			void (*delete)(void *, size_t, size_t);
+			*(void **)&delete =
+			    dlsym(RTLD_DEFAULT, operators[k][i]);
+			MUST(delete != NULL);
+			for (size_t size = 0; size < 3000; size += 77) {
+				char *block = new (size, 64, &nothrow);
+				MUST(block != NULL);
+				memset(block, 1, size);
+				errno = 12;
+				delete (block, size, 64);
+				MUST(errno == 12);
+				delete (NULL, 0, 64);
+			}
+		}
+	}
+}
+
+static void
+check_sized(void)
+{
+	void (*sized)(void *, size_t);
+	void (*aligned)(void *, size_t, size_t);
+	*(void **)&sized = dlsym(RTLD_DEFAULT, "free_sized");
+	*(void **)&aligned = dlsym(RTLD_DEFAULT, "free_aligned_sized");
+	if (sized == NULL || aligned == NULL)
+		return;
+	for (size_t size = 1; size < 100000; size = size * 3 + 1) {
+		sized(malloc(size), size);
+		sized(calloc(1, size), size);
+		aligned(aligned_alloc(128, size), 128, size);
+	}
+	sized(NULL, 0);
+	aligned(NULL, 16, 0);
+}
+
+/* Blocks of libc's own malloc, which is still there under another name. */
+static void
+check_foreign(void)
+{
+	void *(*libc_malloc)(size_t);
+	*(void **)&libc_malloc = dlsym(RTLD_DEFAULT, "__libc_malloc");
+	if (libc_malloc == NULL)
+		return;
+	for (size_t size = 8; size < 10000; size *= 3) {
+		char *block = libc_malloc(size);
+		memset(block, 'f', size);
+		errno = 3;
+		free(block);
+		MUST(errno == 3);
+		block = libc_malloc(size);
+		memset(block, 'f', size);
+		block = realloc(block, size * 2);
+		MUST(block[0] == 'f' && block[size - 1] == 'f');
+		free(block);
+	}
+}
+
 int
 main(void)
 {
+	check_every_operator();
+	check_sized();
+	check_foreign();
 	check_whose();
 	check_plain();
 	check_realloc();
