@@ -4,7 +4,8 @@
  *
  * Keeps [space.1] areas never overlap, [space.2] alike neighbours are one
  * area, and the sums in struct qr_space. Each area knows the hole below it
- * (the lowest one's begins at QR_SPACE_BOTTOM), and its node the largest hole
+ * (the lowest one's begins at QR_SPACE_BOTTOM; of one that grows down the guard
+ * gap is not counted), and its node the largest hole
  * of its subtree, so the highest hole of a size is found in one descent: it is
  * in the right subtree, or below the node's own area, or in the left subtree.
  * Whatever changes where an area ends changes the next area's hole.
@@ -43,6 +44,7 @@ static void
 area_measure(struct qr_area *area, const struct qr_area *prev)
 {
 	qr_vaddr_t below = prev == NULL ? QR_SPACE_BOTTOM : prev->end;
+	below += qr_area_guard(area);
 	uint64_t pages = 0;
 	if (area->start > below)
 		pages = (area->start - below) >> QR_PAGE_SHIFT;
@@ -131,7 +133,7 @@ area_gap_end(const struct qr_area *area, uint64_t pages)
 			continue;
 		}
 		if (area->gap >= pages)
-			return area->start;
+			return area->start - qr_area_guard(area);
 		area = area_child(area, QR_TREE_LEFT);
 		QR_ASSERT(area != NULL, "no hole of %llu pages",
 		    (unsigned long long)pages);
@@ -249,6 +251,24 @@ area_set_end(struct qr_space *space, struct qr_area *area, qr_vaddr_t end)
 	area_count(space, area, false);
 	area->end = end;
 	area_count(space, area, true);
+}
+
+void
+qr_area_resize(struct qr_space *space, struct qr_area *area, qr_vaddr_t start,
+    qr_vaddr_t end)
+{
+	const struct qr_area *prev = area_of(qr_tree_prev(&area->node));
+	struct qr_area *next = qr_area_next(area);
+	QR_ASSERT((prev == NULL || prev->end <= start) &&
+		      (next == NULL || end <= next->start),
+	    "space.1: area at 0x%llx grows into another",
+	    (unsigned long long)area->start);
+	area_count(space, area, false);
+	area->start = start;
+	area->end = end;
+	area_count(space, area, true);
+	area_remeasure(space, area, prev);
+	area_remeasure(space, next, area);
 }
 
 /* Splits the area that address lies inside of, if there is one. */

@@ -259,6 +259,9 @@ qr_space_fault(struct qr_space *space, qr_vaddr_t address, unsigned access)
 	int error;
 	do {
 		error = fault_once(space, address, access);
+		if (error == -QR_EFAULT &&
+		    qr_area_grow_down(space, address) == 0)
+			error = fault_once(space, address, access);
 	} while (error == -QR_ENOMEM && qr_touch_oom(space, address));
 	if (error == -QR_EFAULT)
 		fault_count(&space->spaces->count.bad, 1);

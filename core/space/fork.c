@@ -182,7 +182,7 @@ fork_area(struct qr_space *child, const struct qr_area *from)
 		struct qr_area *area = qr_area_spares_use(&spares);
 		*area = *from;
 		/* Locks are not inherited. */
-		area->flags &= ~QR_MAP_LOCKED;
+		area->flags &= ~(QR_MAP_LOCKED | QR_MAP_ONFAULT);
 		qr_area_insert(child, area);
 	}
 	qr_area_spares_drop(child, &spares);
@@ -221,6 +221,7 @@ qr_space_fork(struct qr_space *space, struct qr_space **child)
 	if (error != 0)
 		return error;
 	qr_space_lock(space);
+	qr_calls_inherit(work.child, space);
 	error = fork_copy(space, &work);
 	qr_space_unlock(space);
 	fork_spares_drop(&work);

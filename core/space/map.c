@@ -240,6 +240,59 @@ move_check(struct qr_space *space, qr_vaddr_t from, uint64_t size_bytes,
 	return 0;
 }
 
+/* Takes what can fail for the area that stays behind: its promise. */
+static int
+move_charge(struct qr_space *space, const struct qr_area *old,
+    const struct qr_map_move *move)
+{
+	if (!move->keep || (old->flags & QR_AREA_CHARGED) == 0)
+		return 0;
+	return qr_commit_charge(space->spaces,
+	    move->size_bytes >> QR_PAGE_SHIFT);
+}
+
+int
+qr_map_move(struct qr_space *space, const struct qr_map_move *move)
+{
+	qr_vaddr_t from = move->from;
+	qr_vaddr_t from_end = from + move->size_bytes;
+	qr_vaddr_t to = move->to;
+	qr_vaddr_t to_end = to + move->size_bytes;
+	struct qr_area_spares spares;
+	int error = qr_area_spares_take(space, QR_AREA_SPARES, &spares);
+	if (error != 0)
+		return error;
+	error = qr_pages_move_prepare(space, from, move->size_bytes, to);
+	if (error == 0)
+		error = move_charge(space, qr_area_find(space, from), move);
+	if (error != 0)
+		goto undo_spares;
+
+	qr_area_isolate(space, from, from_end, &spares);
+	struct qr_area *old = qr_area_find(space, from);
+	struct qr_area *area = qr_area_spares_use(&spares);
+	*area = *old;
+	area->start = to;
+	area->end = to_end;
+	if (!qr_area_is_foreign(area))
+		qr_pages_move(space, from, move->size_bytes, to, move->host);
+	if (move->keep)
+		qr_area_set(space, old, old->prot,
+		    old->flags & ~(QR_MAP_LOCKED | QR_MAP_ONFAULT));
+	else
+		qr_area_remove(space, old);
+	qr_area_insert(space, area);
+	qr_area_join(space, to, to_end);
+	if (move->keep)
+		qr_area_join(space, from, from_end);
+	else
+		qr_table_prune(&space->table, from, from_end);
+
+undo_spares:
+	qr_area_spares_drop(space, &spares);
+	return error;
+}
+
 int
 qr_space_move(struct qr_space *space, qr_vaddr_t from, uint64_t size_bytes,
     qr_vaddr_t to, unsigned host)
@@ -248,30 +301,13 @@ qr_space_move(struct qr_space *space, qr_vaddr_t from, uint64_t size_bytes,
 	int error = move_check(space, from, size_bytes, to);
 	if (error != 0)
 		return error;
-	struct qr_area_spares spares;
-	error = qr_area_spares_take(space, QR_AREA_SPARES, &spares);
-	if (error != 0)
-		return error;
-	error = qr_pages_move_prepare(space, from, size_bytes, to);
-	if (error != 0)
-		goto undo_spares;
-
-	qr_area_isolate(space, from, from + size_bytes, &spares);
-	struct qr_area *old = qr_area_find(space, from);
-	struct qr_area *area = qr_area_spares_use(&spares);
-	*area = *old;
-	area->start = to;
-	area->end = to + size_bytes;
-	if (!qr_area_is_foreign(area))
-		qr_pages_move(space, from, size_bytes, to, host);
-	qr_area_remove(space, old);
-	qr_area_insert(space, area);
-	qr_area_join(space, to, to + size_bytes);
-	qr_table_prune(&space->table, from, from + size_bytes);
-
-undo_spares:
-	qr_area_spares_drop(space, &spares);
-	return error;
+	const struct qr_map_move move = {
+		.from = from,
+		.to = to,
+		.size_bytes = size_bytes,
+		.host = host,
+	};
+	return qr_map_move(space, &move);
 }
 
 /* --- asking --- */

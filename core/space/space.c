@@ -272,6 +272,7 @@ space_init(struct qr_space *space, struct qr_spaces *spaces)
 	qr_areas_init(space);
 	qr_vaddr_t end = qr_geometry_end(spaces->geometry);
 	space->end = end > SPACE_WHOLE_MAX ? end / 2 : end;
+	qr_calls_init(space);
 }
 
 static void

@@ -6,6 +6,8 @@
 #ifndef QR_SPACE_IMPL_H
 #define QR_SPACE_IMPL_H
 
+#include <qr/calls.h>
+
 #include "../base/tree.h"
 #include "space.h"
 
@@ -19,7 +21,10 @@
 /* Flags of a request that an area keeps; the rest says how to place it. */
 #define QR_AREA_KEPT                                                           \
 	(QR_MAP_NORESERVE | QR_MAP_LOCKED | QR_MAP_FOREIGN | QR_MAP_DONTFORK | \
-	    QR_MAP_WIPEONFORK)
+	    QR_MAP_WIPEONFORK | QR_MAP_GROWSDOWN | QR_MAP_ONFAULT)
+
+/* What stays free below an area that grows down, as on Linux. */
+#define QR_AREA_GUARD ((uint64_t)256 * QR_PAGE_SIZE)
 
 /* In qr_area.flags beside QR_MAP_*: its pages are in commit_pages. */
 #define QR_AREA_CHARGED 0x8000u
@@ -77,6 +82,13 @@ struct qr_space {
 	struct qr_pin *pins;     /* (p) */
 
 	_Atomic(uint64_t) streams[QR_STREAMS]; /* (a) hints */
+
+	/* For <qr/calls.h>; see calls.c. */
+	qr_vaddr_t brk_start;      /* (s) */
+	qr_vaddr_t brk;            /* (s) bytes */
+	uint64_t limit[QR_LIMITS]; /* (s) */
+	unsigned lock_future;      /* (s) QR_MCL_FUTURE, QR_MCL_ONFAULT */
+	bool may_lock;             /* (s) */
 };
 
 /* --- area.c: the tree of areas; lock held, exclusively for changes --- */
@@ -117,6 +129,10 @@ void qr_area_isolate(struct qr_space *space, qr_vaddr_t start, qr_vaddr_t end,
 void qr_area_set(struct qr_space *space, struct qr_area *area, unsigned prot,
     unsigned flags);
 
+/* Moves the edges of an area, no further than its neighbours'. */
+void qr_area_resize(struct qr_space *space, struct qr_area *area,
+    qr_vaddr_t start, qr_vaddr_t end);
+
 /* Joins alike neighbours among the areas that touch [start, end]. */
 void qr_area_join(struct qr_space *space, qr_vaddr_t start, qr_vaddr_t end);
 
@@ -143,6 +159,13 @@ qr_area_pte(const struct qr_area *area, qr_pfn_t frame, unsigned prot)
 	if ((area->flags & QR_MAP_LOCKED) != 0)
 		pte.bits |= QR_PTE_LOCKED;
 	return pte;
+}
+
+/* How much lower than its start the area's claim reaches. */
+static inline uint64_t
+qr_area_guard(const struct qr_area *area)
+{
+	return (area->flags & QR_MAP_GROWSDOWN) != 0 ? QR_AREA_GUARD : 0;
 }
 
 /* --- commit.c: promises of memory --- */
@@ -293,6 +316,18 @@ void qr_map_clear(struct qr_space *space, qr_vaddr_t start, qr_vaddr_t end,
 bool qr_range_is_valid(const struct qr_space *space, qr_vaddr_t start,
     uint64_t size_bytes);
 
+/* Moves pages and area from one free place to another; keep: an area without
+ * pages stays, not locked. Both are valid and the range lies in one area. */
+struct qr_map_move {
+	qr_vaddr_t from;
+	qr_vaddr_t to;
+	uint64_t size_bytes;
+	unsigned host;
+	bool keep;
+};
+QR_MUST_CHECK int qr_map_move(struct qr_space *space,
+    const struct qr_map_move *move);
+
 /* How the areas of a range change. */
 struct qr_area_change {
 	unsigned prot;
@@ -303,6 +338,31 @@ struct qr_area_change {
 };
 QR_MUST_CHECK int qr_map_change(struct qr_space *space, qr_vaddr_t start,
     uint64_t size_bytes, const struct qr_area_change *change);
+
+/* --- calls.c: limits; lock held exclusively --- */
+
+/* Whether so many pages more with these rights and flags stay within the
+ * limits for areas and data. */
+bool qr_calls_may_grow(struct qr_space *space, uint64_t pages, unsigned prot,
+    unsigned flags);
+
+/* Whether so many bytes more may be locked. */
+bool qr_calls_may_lock(const struct qr_space *space, uint64_t size_bytes);
+
+/* Brings in what can be, a piece of an area at a time; no lock held. strict:
+ * -QR_EFAULT where nothing may be touched, -QR_ENOMEM at a hole. */
+int qr_calls_populate(struct qr_space *space, qr_vaddr_t start, qr_vaddr_t end,
+    bool strict);
+
+/* What a fork inherits. */
+void qr_calls_inherit(struct qr_space *child, const struct qr_space *parent);
+void qr_calls_init(struct qr_space *space);
+
+/* --- grow.c --- */
+
+/* Grows the area above address down to it, if there is one that does. -QR_EFAULT:
+ * there is none, or a limit or a neighbour is in its way. No lock held. */
+QR_MUST_CHECK int qr_area_grow_down(struct qr_space *space, qr_vaddr_t address);
 
 /* --- cow.c --- */
 

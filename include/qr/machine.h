@@ -152,6 +152,10 @@ void qr_space_unlock(struct qr_space *space);
 				  in it are -QR_EFAULT, nothing is managed */
 #define QR_MAP_DONTFORK   0x20u
 #define QR_MAP_WIPEONFORK 0x40u
+#define QR_MAP_GROWSDOWN                                                       \
+	0x80u /* a touch below grows it down, but for a guard gap of 256
+		 pages above what is there */
+#define QR_MAP_ONFAULT 0x100u /* with LOCKED: not brought in ahead of that */
 
 struct qr_map_request {
 	qr_vaddr_t address;  /* hint or place, page aligned; 0: anywhere */
