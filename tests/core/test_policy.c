@@ -18,7 +18,7 @@
 #include "policy_plain_history.h"
 #include "port/sim/sim.h"
 
-#define LENGTH 20000u
+#define LENGTH 8000u
 
 struct plain_policy {
 	const char *name;
@@ -124,7 +124,7 @@ expect_equal(const struct arena *arena, const struct policy_trace *trace,
 			    trial->policy->name, trace->name, trial->capacity,
 			    (unsigned long long)bed->misses,
 			    (unsigned long long)plain.misses, i);
-		if (i % 1000 == 0)
+		if (i % 4000 == 0)
 			qr_check_lru(&bed->lru);
 	}
 	policy_bed_end(bed);
