@@ -46,6 +46,61 @@ const struct command commands[] = {
 	    "shown that have memory. What cannot be read is counted below the "
 	    "table, with the right that is missing. Its rss, vss and swap are "
 	    "shown all the same." },
+	{ "map", "[OPTION]... PID|NAME",
+	    "Show what a process maps, by kind, by name or by address.",
+	    "  quire map 4121\n"
+	    "  quire map 4121 --by address -s rss -n 20\n"
+	    "  quire map postgres --pages         which pages are in RAM\n",
+	    map_main,
+	    "Sums the mappings of a process up by what they are for: heap, "
+	    "anonymous memory, stacks, data and code of programs and "
+	    "libraries, files, shared memory, addresses that are only "
+	    "reserved, and what the kernel maps. --by address shows each; "
+	    "--like has the columns of pmap's modes and of smem.\n"
+	    "What the rows do not add up to is said below: the kernel rounds "
+	    "each mapping's pss down, and lists a page in every process that "
+	    "belongs to none.\n"
+	    "--pages draws each mapping: a braille cell has eight dots, each "
+	    "for an equal part of its pages, set where most of them are in "
+	    "RAM; a shaded cell is out in swap." },
+	{ "status", "[OPTION]... PID|NAME",
+	    "Show what the kernel tells of a process's memory, and explain it.",
+	    "  quire status 4121\n"
+	    "  quire status -a 4121               every line\n"
+	    "  quire status nginx --json\n",
+	    status_main,
+	    "Shows the lines of the process's status that are about memory, "
+	    "those too that this version does not know, with their "
+	    "meanings." },
+	{ "limits", "[OPTION]... [PID|NAME]",
+	    "Show what limits memory, and who is killed first without any.",
+	    "  quire limits\n"
+	    "  quire limits 4121\n"
+	    "  quire limits 4121 -f 'share>80'\n",
+	    limits_main,
+	    "Shows overcommit, RAM, swap and the control group's limit, and "
+	    "for a process its resource limits beside what it uses. Below "
+	    "stand the processes that the kernel would kill first where "
+	    "memory is out." },
+	{ "shm", "[OPTION]...",
+	    "Show memory that is shared on purpose, and who maps it.",
+	    "  quire shm\n"
+	    "  quire shm -f 'attached=0'          left behind\n"
+	    "  quire shm --json\n",
+	    shm_main,
+	    "Shows segments of System V, files in /dev/shm, memfds, and "
+	    "anonymous memory that is shared by fork." },
+	{ "time", "[OPTION]... [--] COMMAND [ARGUMENT]...",
+	    "Run a command, and say what it took of memory and time.",
+	    "  quire time -- make\n"
+	    "  quire time --json -- ./app 2>result.json\n"
+	    "  quire time --fail-if 'max_rss>1G' -- ./test\n",
+	    time_main,
+	    "Runs the command and prints, on the standard error, how long it "
+	    "took, the largest rss of one of its processes, the most "
+	    "anonymous memory that all of them had at once, page faults, and "
+	    "bytes read and written. The exit code is the command's, or 128 "
+	    "and the number of the signal that killed it." },
 	{ "free", "[OPTION]...",
 	    "Show where RAM and swap are, in parts that add up.",
 	    "  quire free                         with bars and meanings\n"
@@ -101,6 +156,56 @@ const struct command commands[] = {
 	    "folder. Nothing is read into RAM by looking. Files that nobody "
 	    "has open stay in the cache and cannot be found; how much that "
 	    "is, is said below." },
+	{ "buddy", "[OPTION]...", "Show free RAM by the size of its blocks.",
+	    "  quire buddy\n"
+	    "  quire buddy --types                for each migrate type\n"
+	    "  quire buddy --fail-if 'zone=Normal and unusable>95'\n",
+	    buddy_main,
+	    "Shows how many free blocks of each order every zone has, what "
+	    "they sum up to, and how much of it lies in blocks too small for "
+	    "a huge page." },
+	{ "zones", "[OPTION]...",
+	    "Show free RAM of each zone among its watermarks.",
+	    "  quire zones\n"
+	    "  quire zones -w\n"
+	    "  quire zones --fail-if 'standing!=ok'\n",
+	    zones_main,
+	    "Below low kswapd reclaims until high is reached; below min "
+	    "programs that want memory must reclaim themselves." },
+	{ "slab", "[OPTION]...",
+	    "Show the kernel's object caches, and how fast they grow.",
+	    "  quire slab -n 10\n"
+	    "  quire slab --over=60 -s per_min -n 10\n"
+	    "  quire slab -w -n 20                like slabtop\n",
+	    slab_main,
+	    "Shows the caches by the RAM they take. A cache that grows "
+	    "without end is a leak of the kernel or of a driver. It takes "
+	    "root to read it." },
+	{ "vmalloc", "[OPTION]...",
+	    "Show what the kernel maps for itself, by who asked for it.",
+	    "  quire vmalloc -n 10\n"
+	    "  quire vmalloc -f 'kind=vmalloc'\n"
+	    "  quire vmalloc --json\n",
+	    vmalloc_main,
+	    "Sums up vmallocinfo by the kernel's functions. ram is pages of "
+	    "RAM; addresses of devices have none. It takes root to read "
+	    "it." },
+	{ "numa", "[OPTION]...", "Show RAM by NUMA node.",
+	    "  quire numa\n"
+	    "  quire numa --json\n"
+	    "  quire numa --fail-if 'free<200M'\n",
+	    numa_main,
+	    "Shows each node's memory, and how often pages came from "
+	    "another node than was wanted. What the nodes lack of the "
+	    "machine's total is said below." },
+	{ "pages", "[OPTION]...", "Draw all of RAM, page frame by page frame.",
+	    "  quire pages\n"
+	    "  quire pages --json                 sums alone\n"
+	    "  quire pages --color=always | less -R\n",
+	    pages_main,
+	    "Draws what page frames are used for, and sums them up. A "
+	    "character stands for as many frames as it must. It takes "
+	    "root." },
 	{ "help", "[COMMAND|options]",
 	    "Show the commands, or the manual of one.",
 	    "  quire help\n"

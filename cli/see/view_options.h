@@ -7,9 +7,13 @@
 #define CLI_SEE_VIEW_OPTIONS_H
 
 /* The commands that are views, as the owner of options. */
-#define VIEW_NAMES "ps|free|meminfo|vmstat|swap|cache"
+#define VIEW_NAMES                                                             \
+	"ps|map|status|limits|shm|time|free|meminfo|vmstat|swap|cache|"        \
+	"buddy|zones|slab|vmalloc|numa|pages"
 
-#define PS_GROUPS "process|user|map|comm|exe|cgroup|tree"
+#define MAP_GROUPS "kind|address|name"
+#define MAP_LIKES  "pmap|pmap-x|pmap-d|pmap-X|pmap-XX|smem"
+#define PS_GROUPS  "process|user|map|comm|exe|cgroup|tree"
 
 /* clang-format off */
 #define VIEW_OPTION_TABLE(X)                                                  \
@@ -67,8 +71,8 @@ X(MAPPING, "ps", "mapping", 'M', TEXT, "REGEX", "",                           \
   "Count only the mappings whose name matches.")                              \
 X(USERS, "ps", "user", 'U', TEXT, "REGEX", "",                                \
   "Take the processes of the users whose name matches.")                      \
-X(ALL, "ps", "all", 'a', FLAG, "", "",                                        \
-  "Take kernel threads and dead processes, too.")                             \
+X(ALL, "ps|status", "all", 'a', FLAG, "", "",                                 \
+  "Leave nothing out: kernel threads and dead processes; all fields.")                             \
 X(NUMERIC, "ps", "numeric", 0, FLAG, "", "",                                  \
   "Show users as numbers.")                                                   \
 X(NO_PSS, "ps", "no-pss", 0, FLAG, "", "",                                    \
@@ -78,7 +82,17 @@ X(FORMULA, "free", "formula", 0, FLAG, "", "",                                \
 X(PAGING, "vmstat", "paging", 0, FLAG, "", "",                                \
   "Show paging, with the columns of sar -B.")                                 \
 X(COUNTERS, "vmstat", "counters", 0, FLAG, "", "",                            \
-  "Show every counter of the kernel, and how fast it grows.")
+  "Show every counter of the kernel, and how fast it grows.")                   \
+X(MAP_BY, "map", "by", 0, CHOICE, MAP_GROUPS, "kind",                         \
+  "Sum the mappings up by this.")                                             \
+X(LIKE, "map", "like", 0, CHOICE, MAP_LIKES, "",                              \
+  "Show the columns that this tool has.")                                     \
+X(PAGES, "map", "pages", 0, FLAG, "", "",                                     \
+  "Draw which pages of each mapping are in RAM, and which in swap.")          \
+X(TYPES, "buddy", "types", 0, FLAG, "", "",                                   \
+  "Show the blocks of each migrate type.")                                    \
+X(OVER, "slab", "over", 0, SECONDS, "SECONDS", "10",                          \
+  "Look twice, so many seconds apart, and show how the caches grew.")
 /* clang-format on */
 
 #endif

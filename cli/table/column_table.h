@@ -10,6 +10,7 @@
 #ifndef CLI_TABLE_COLUMN_TABLE_H
 #define CLI_TABLE_COLUMN_TABLE_H
 
+#include "kernel_columns.h"
 #include "machine_columns.h"
 #include "process_columns.h"
 
@@ -31,6 +32,8 @@ X(H_MEANING, "meaning", TEXT, NONE, "",                                       \
 	HELP_COLUMNS(X)                                                        \
 	PROCESS_COLUMNS(X)                                                     \
 	MAPPING_COLUMNS(X)                                                     \
-	MACHINE_COLUMNS(X)
+	MACHINE_COLUMNS(X)                                                     \
+	LIMIT_COLUMNS(X)                                                       \
+	KERNEL_COLUMNS(X)
 
 #endif

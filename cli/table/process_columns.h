@@ -160,6 +160,49 @@ X(VMFLAGS, "vmflags", TEXT, NONE, "PID/smaps",                                \
   "The kernel's flags of the mapping, two letters each.")                     \
 X(BAR, "bar", TEXT, NONE, "",                                                 \
   "A bar: full for what is in RAM, shaded for what is in swap.")
+
+#define LIMIT_COLUMNS(X)                                                      \
+X(PAGES, "pages", TEXT, NONE, "PID/pagemap",                                  \
+  "A picture of its pages: dots are in RAM, shaded cells in swap.")           \
+X(LIMIT, "limit", TEXT, NONE, "",                                             \
+  "What is limited.")                                                         \
+X(LIMIT_USED, "used", BYTES, NONE, "PID/status",                              \
+  "How much of it is used.")                                                  \
+X(SOFT, "soft", BYTES, NONE, "PID/limits",                                    \
+  "The limit that holds.")                                                    \
+X(HARD, "hard", BYTES, NONE, "PID/limits",                                    \
+  "How far the process may raise it by itself.")                              \
+X(SHM_KIND, "kind", TEXT, NONE, "",                                           \
+  "sysv, posix (/dev/shm), memfd, or anonymous and shared by fork.")          \
+X(SHM_ID, "id", COUNT, NONE, "sysvipc/shm",                                   \
+  "The number of the segment, or the inode.")                                 \
+X(SHM_NAME, "name", TEXT, NONE, "sysvipc/shm",                                \
+  "Its key or file name.")                                                    \
+X(SHM_SIZE, "size", BYTES, ADD, "sysvipc/shm",                                \
+  "How long it is, or how far it is mapped.")                                 \
+X(SHM_RSS, "resident", BYTES, ADD, "sysvipc/shm",                             \
+  "The part of it that is in RAM.")                                           \
+X(SHM_SWAP, "swap", BYTES, ADD, "sysvipc/shm",                                \
+  "The part of it that is in swap, of System V segments.")                    \
+X(ATTACHED, "attached", COUNT, NONE, "PID/smaps",                             \
+  "How many processes map it.")                                               \
+X(BY_PIDS, "pids", TEXT, NONE, "PID/smaps",                                   \
+  "Which processes map it.")                                                  \
+X(WALL_MS, "wall", MS, NONE, "clock",                                         \
+  "How long it took, in milliseconds.")                                       \
+X(USER_MS, "user", MS, NONE, "wait4(2)",                                      \
+  "CPU time in programs, in milliseconds, children included.")                \
+X(SYSTEM_MS, "system", MS, NONE, "wait4(2)",                                  \
+  "CPU time in the kernel, in milliseconds, children included.")              \
+X(MAX_RSS, "max_rss", BYTES, NONE, "wait4(2)",                                \
+  "The largest rss that one of its processes ever had.")                      \
+X(TREE_PEAK, "tree_peak", BYTES, NONE, "PID/status",                          \
+  "The most anonymous and shared memory that all its processes had at once, " \
+  "looked at a hundred times a second.")                                      \
+X(READ_IN, "read", BYTES, NONE, "wait4(2)",                                   \
+  "Bytes read from devices.")                                                 \
+X(WRITTEN, "written", BYTES, NONE, "wait4(2)",                                \
+  "Bytes that must be written to devices.")
 /* clang-format on */
 
 #endif
