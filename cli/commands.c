@@ -46,6 +46,20 @@ const struct command commands[] = {
 	    "shown that have memory. What cannot be read is counted below the "
 	    "table, with the right that is missing. Its rss, vss and swap are "
 	    "shown all the same." },
+	{ "top", "[OPTION]...", "Show the machine and its processes live.",
+	    "  quire top\n"
+	    "  quire top -w5 -f 'user=www'\n"
+	    "  quire top | head -20               once, into a pipe\n",
+	    top_main,
+	    "Shows the machine's memory, the limit of the control group, and "
+	    "the processes by their pss, with its growth and trend. Enter "
+	    "goes to the mappings of a process, to each of them, and to "
+	    "their pages; g groups the processes, f filters, s sorts; m marks "
+	    "a moment and d shows what has changed since; ? lists the keys.\n"
+	    "Looking costs: a process whose rss, vss and swap have not moved "
+	    "is looked into every 6 to 13 seconds only, as the column age "
+	    "tells, and the first line says what share of a CPU top itself "
+	    "takes. Into a pipe it writes the table once." },
 	{ "map", "[OPTION]... PID|NAME",
 	    "Show what a process maps, by kind, by name or by address.",
 	    "  quire map 4121\n"
@@ -206,6 +220,39 @@ const struct command commands[] = {
 	    "Draws what page frames are used for, and sums them up. A "
 	    "character stands for as many frames as it must. It takes "
 	    "root." },
+	{ "capture", "[OPTION]... [FILE]",
+	    "Keep all that the views show, as a file that they read with -S.",
+	    "  quire capture now.tar.zst\n"
+	    "  quire ps -t -S now.tar.zst\n"
+	    "  ssh host quire capture --zstd - | quire map 1 -S -\n",
+	    capture_main,
+	    "Writes a tar file: what smemcap keeps, in its order, so that "
+	    "smem can read it, then the other files of each process and the "
+	    "machine's. Captures of smemcap and of busybox, directories that "
+	    "have a proc/ in them, and all of these in zstd, are read by "
+	    "every view, too.\n"
+	    "With --anonymise users become numbers, command lines lose "
+	    "their arguments, control groups are left out, and paths but for "
+	    "the system's become hashes; names of processes stay." },
+	{ "record", "[OPTION]... DIR",
+	    "Take a capture every so often, within a size on disk.",
+	    "  quire record /var/tmp/memory --every=60 --size-max=200M\n"
+	    "  quire ps -S /var/tmp/memory/20261130T101500.000Z.tar.zst\n"
+	    "  quire vmstat -w5 --csv >counters.csv     rates alone\n",
+	    record_main,
+	    "Writes captures into a folder, named by their time, and drops "
+	    "the oldest when all of them pass the size. It goes on until it "
+	    "is interrupted." },
+	{ "diff", "[OPTION]... A B",
+	    "Show what changed between two captures, or a capture and now.",
+	    "  quire diff monday.tar.zst live\n"
+	    "  quire diff a.tar.zst b.tar.zst --of slab\n"
+	    "  quire diff a.tar b.tar --fail-if 'change>100M'\n",
+	    diff_main,
+	    "Compares one number of each row: pss of programs, processes, "
+	    "users or mappings, the fields of meminfo, RAM of slab caches or "
+	    "vmalloc callers, shared memory. A capture is named as for -S; "
+	    "live is this machine now. The largest change is on top." },
 	{ "help", "[COMMAND|options]",
 	    "Show the commands, or the manual of one.",
 	    "  quire help\n"

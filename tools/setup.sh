@@ -51,6 +51,7 @@ need_for_build() {
 	need libc6-dev has_header stdio.h
 	need liblz4-dev has_library liblz4.a
 	need libzstd-dev has_library libzstd.a
+	need libncurses-dev has_library libncursesw.so
 }
 
 need_for_check() {
@@ -63,6 +64,7 @@ need_for_check() {
 	want sqlite3 has_command sqlite3
 	want redis-server has_command redis-server
 	want perl has_command perl
+	want tmux has_command tmux
 }
 
 need_for_check_all() {

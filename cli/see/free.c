@@ -10,6 +10,7 @@
 #include "cgroup.h"
 #include "cli/size.h"
 #include "meminfo.h"
+#include "quire_page.h"
 #include "views.h"
 
 static void
@@ -66,6 +67,36 @@ add_limit(struct session *session, struct table *table)
 	    group.path, group.version);
 }
 
+/* Budgets of quire run: one for each tree of processes. */
+struct budgets {
+	struct table *table;
+	uint64_t trees[64]; /* that have a row */
+	size_t count;
+};
+
+static void
+add_budget(void *ctx, int pid, const struct quire_page *quire)
+{
+	struct budgets *budgets = ctx;
+	struct table *table = budgets->table;
+	int64_t budget = (int64_t)(quire->page.budget_pages * QR_PAGE_SIZE);
+	int64_t used = (int64_t)(quire->page.used_pages * QR_PAGE_SIZE);
+
+	for (size_t i = 0; i < budgets->count; i++)
+		if (budgets->trees[i] == quire->tree)
+			return;
+	if (budgets->count == 64 || budget <= 0)
+		return;
+	budgets->trees[budgets->count++] = quire->tree;
+	size_t row = table_add_row(table);
+	table_point_text(table, row, COL_OF,
+	    arena_format(&table->arena, "quire %d", pid));
+	table_set(table, row, COL_SIZE, budget);
+	table_set(table, row, COL_USED, used);
+	table_set(table, row, COL_PROGRAMS, used);
+	table_set(table, row, COL_FREE, budget - used);
+}
+
 static bool
 fill_free(struct session *session, struct table *table)
 {
@@ -76,6 +107,11 @@ fill_free(struct session *session, struct table *table)
 	add_limit(session, table);
 	add_ram(table, &meminfo);
 	add_swap(table, &meminfo);
+	struct budgets budgets = { .table = table };
+	quire_pages_each(session, add_budget, &budgets);
+	if (budgets.count > 0)
+		table_note(table, "budgets of quire run are part of ram; "
+				  "quire ps --quire shows their processes");
 	if (meminfo.unaccounted < 0)
 		table_note(table, "unaccounted is below zero: the kernel "
 				  "counts some pages twice");
@@ -165,7 +201,7 @@ screen_free(struct session *session, struct table *table)
 	for (size_t i = 0; i < table->order_count; i++) {
 		size_t row = table->order[i];
 		const char *of = table_get(table, row, COL_OF)->text;
-		printf("%s%-6s%s %8s  ", term_style(term, STYLE_STRONG), of,
+		printf("%s%-10s%s %8s  ", term_style(term, STYLE_STRONG), of,
 		    term_style(term, STYLE_PLAIN),
 		    cell_text(&columns[COL_SIZE],
 			table_get(table, row, COL_SIZE), &style, text));

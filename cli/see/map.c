@@ -12,6 +12,7 @@
 #include "cli/size.h"
 #include "map.h"
 #include "process.h"
+#include "quire_page.h"
 #include "subject.h"
 #include "views.h"
 
@@ -252,6 +253,7 @@ fill_kinds(struct session *session, struct table *table)
 		table_set(table, row, COL_VSS, sums->virtual_bytes);
 	}
 	reconcile(&maps);
+	quire_page_note(session, table, maps.pid);
 	return true;
 }
 

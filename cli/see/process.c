@@ -6,6 +6,7 @@
  * read: what vanishes meanwhile has no row. Keeps [see.3], [see.4].
  */
 #include "process.h"
+#include "sums_cache.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -384,6 +385,18 @@ sum_areas(struct reading *reading, const char *name)
 	return smaps_read(reading->session->source, path, add_area, reading);
 }
 
+/* A number of status; -1: it was not told. */
+static int64_t
+number_of(const struct reading *reading, enum column_id id)
+{
+	for (size_t i = 0; i < STATUS_KEYS; i++)
+		if (status_keys[i].id == id)
+			return (reading->process.has >> i & 1u) != 0
+				   ? reading->process.status[i]
+				   : -1;
+	return -1;
+}
+
 static void
 count_lines(void *ctx, char *text, size_t length)
 {
@@ -409,6 +422,38 @@ set_map_count(struct reading *reading)
 		    reading->sums.count);
 }
 
+/* The sums of the whole process: of this moment, or as they were when nothing
+ * that status tells of has moved since. */
+static int
+sum_whole(struct reading *reading)
+{
+	struct sums_cache *cache = reading->query->cache;
+	int64_t rss = number_of(reading, COL_RSS);
+	int64_t vss = number_of(reading, COL_VSS);
+	int64_t swap = number_of(reading, COL_SWAP);
+
+	if (cache == NULL)
+		return sum_areas(reading, "smaps_rollup");
+	struct sums_entry *entry = sums_cache_get(cache, reading->process.pid);
+	entry->seen_at = cache->now;
+	if (sums_cache_holds(cache, entry, rss, vss, swap)) {
+		reading->sums = entry->sums;
+		cache->kept++;
+	} else {
+		int error = sum_areas(reading, "smaps_rollup");
+		if (error != 0)
+			return error;
+		entry->sums = reading->sums;
+		entry->rss = rss;
+		entry->vss = vss;
+		entry->swap = swap;
+		entry->read_at = cache->now;
+		cache->read++;
+	}
+	sums_entry_note(entry, cache->now);
+	return 0;
+}
+
 /* pss and its kin, from the rollup or, where there is none or mappings are to
  * be told apart, from the areas. False: not one mapping matches. */
 static bool
@@ -422,10 +467,13 @@ set_areas(struct reading *reading)
 	if (!reading->needs.rollup && !each)
 		return true;
 	if (!each)
-		error = sum_areas(reading, "smaps_rollup");
+		error = sum_whole(reading);
 	if (error == -ENOENT)
 		error = sum_areas(reading, "smaps");
-	if (error == -EACCES || error == -EPERM) {
+	/* A capture lacks what could not be read. */
+	bool is_live = source_is_live(reading->session->source);
+	if (error == -EACCES || error == -EPERM ||
+	    (error == -ENOENT && !is_live)) {
 		reading->unreadable++;
 		return !each;
 	}

@@ -8,6 +8,8 @@
 #include "cli/proc/smaps.h"
 #include "view.h"
 
+struct sums_cache;
+
 /* Which processes, and what of them. */
 struct process_query {
 	bool all;     /* kernel threads and dead ones, too */
@@ -16,8 +18,9 @@ struct process_query {
 	regex_t *process;
 	regex_t *mapping;
 	regex_t *user;
-	char **targets;     /* numbers or names, NULL-ended; NULL: all */
-	regex_t regexes[3]; /* what the pointers above point to */
+	char **targets;           /* numbers or names, NULL-ended; NULL: all */
+	struct sums_cache *cache; /* of earlier looks; NULL: look always */
+	regex_t regexes[3];       /* what the pointers above point to */
 };
 
 /* Reads the options of ps. False: session->problem. */

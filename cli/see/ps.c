@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "process.h"
+#include "quire_page.h"
+#include "subject.h"
 #include "views.h"
 
 #define GROUP_SUMS                                                             \
@@ -272,6 +274,58 @@ const struct view ps_map_view = {
 	.next = "quire ps -M NAME   quire map PID",
 };
 
+/* --- programs on Quire --- */
+
+struct budgeted {
+	struct session *session;
+	struct table *table;
+};
+
+static void
+add_budgeted(void *ctx, int pid, const struct quire_page *quire)
+{
+	struct budgeted *budgeted = ctx;
+	struct table *table = budgeted->table;
+	size_t row = table_add_row(table);
+
+	table_set(table, row, COL_PID, pid);
+	table_point_text(table, row, COL_COMM,
+	    subject_name(budgeted->session, &table->arena, pid));
+	quire_page_set(quire, table, row);
+}
+
+static bool
+fill_budgeted(struct session *session, struct table *table)
+{
+	struct budgeted budgeted = { session, table };
+
+	session->may_be_empty = true;
+	quire_pages_each(session, add_budgeted, &budgeted);
+	if (table->row_count == 0)
+		table_note(table, "no program that may be looked at runs in a "
+				  "budget: quire run -m 256M -- COMMAND");
+	return true;
+}
+
+static const enum column_id budgeted_columns[] = { COL_PID, COL_COMM,
+	COL_BUDGET, COL_BUDGET_USED, COL_CREDIT, COL_MANAGED_RAM, COL_UNMANAGED,
+	COL_POOL, COL_HELD, COL_Q_STORED, COL_Q_COMPRESSED, COL_Q_RATIO,
+	COL_ON_DISK, COL_FIRST_TOUCH, COL_FROM_POOL, COL_FROM_DISK,
+	COLUMN_NONE };
+
+const struct view ps_quire_view = {
+	.name = "ps-quire",
+	.command = "ps",
+	.columns = budgeted_columns,
+	.preset = "pid,budget,budget_used,held,resident,pool,stored,ratio,"
+		  "on_disk,comm",
+	.machine = "all",
+	.narrow = "budget_used,pool,on_disk",
+	.sort = "held,pid",
+	.fill = fill_budgeted,
+	.next = "quire map PID   quire free   quire last",
+};
+
 int
 ps_main(const struct options *options)
 {
@@ -280,5 +334,7 @@ ps_main(const struct options *options)
 		&ps_map_view, &ps_comm_view, &ps_exe_view, &ps_cgroup_view,
 		&ps_tree_view };
 
+	if (options->text[OPTION_ON_QUIRE] != NULL)
+		return view_main(options, &ps_quire_view);
 	return view_main(options, by[options->number[OPTION_BY]]);
 }

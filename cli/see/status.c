@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/proc/pairs.h"
+#include "quire_page.h"
 #include "subject.h"
 #include "views.h"
 
@@ -90,6 +91,7 @@ fill_status(struct session *session, struct table *table)
 		else
 			table_set_text(table, row, COL_TEXT_VALUE, pair.text);
 	}
+	quire_page_note(session, table, pid);
 	return true;
 }
 

@@ -232,7 +232,8 @@ write_table(struct session *session, struct table *table)
 		.source = source_name(session->source),
 		.header =
 		    !session_has(session, OPTION_NO_HEADER) &&
-		    !(view->streams && session->round % HEADER_ROUNDS != 0),
+		    !(view->streams && session->round % HEADER_ROUNDS != 0) &&
+		    !(session->format != FORMAT_SCREEN && session->round > 0),
 		.steady = view->streams,
 		.totals = view->totals || session_has(session, OPTION_TOTALS),
 		.exact = session_has(session, OPTION_BYTES),
@@ -288,6 +289,45 @@ exit_of_round(const struct session *session, const struct table *table,
 	return EXIT_OK;
 }
 
+/* Fills and arranges the table, in which the request then lives. */
+static bool
+fill(struct session *session, struct table *table, struct request *request)
+{
+	table_init(table, session->view->columns);
+	session->is_partial = false;
+	if (!parse_request(session, table, request) ||
+	    !session->view->fill(session, table)) {
+		table_fini(table);
+		return false;
+	}
+	table_order_all(table);
+	if (request->filter != NULL)
+		filter_rows(table, request->filter);
+	sort_rows(table, &request->sort);
+	total_rows(table, 0);
+	return true;
+}
+
+bool
+view_fill(struct session *session, struct table *table)
+{
+	struct request request;
+	return fill(session, table, &request);
+}
+
+void
+view_write(struct session *session, struct table *table)
+{
+	const struct style_of_table style = {
+		.narrow = session->view->narrow,
+		.header = true,
+		.totals = session->view->totals,
+		.may_drop = true,
+		.fits = true,
+	};
+	write_screen(&session->term, table, &style);
+}
+
 /* Fills and writes the table once; the exit code. */
 static int
 run_round(struct session *session)
@@ -296,18 +336,8 @@ run_round(struct session *session)
 	struct request request;
 	double begun = now_seconds();
 
-	table_init(table, session->view->columns);
-	session->is_partial = false;
-	if (!parse_request(session, table, &request) ||
-	    !session->view->fill(session, table)) {
-		table_fini(table);
+	if (!fill(session, table, &request))
 		return problem_report(&session->problem);
-	}
-	table_order_all(table);
-	if (request.filter != NULL)
-		filter_rows(table, request.filter);
-	sort_rows(table, &request.sort);
-	total_rows(table, 0);
 	int code = exit_of_round(session, table, request.fail_if);
 	total_rows(table, session->options->number[OPTION_LIMIT]);
 	double read = now_seconds();

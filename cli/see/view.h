@@ -52,6 +52,12 @@ struct session {
 /* Runs a view from the options to the exit code. */
 int view_main(const struct options *options, const struct view *view);
 
+/* Its parts, for who draws the result otherwise: fills and arranges a table,
+ * which the caller ends (false: session->problem); writes it to the session's
+ * terminal, cut to its width. */
+QR_MUST_CHECK bool view_fill(struct session *session, struct table *table);
+void view_write(struct session *session, struct table *table);
+
 /* Every view, ended by NULL. */
 extern const struct view *const views[];
 

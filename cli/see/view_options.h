@@ -9,10 +9,11 @@
 /* The commands that are views, as the owner of options. */
 #define VIEW_NAMES                                                             \
 	"ps|map|status|limits|shm|time|free|meminfo|vmstat|swap|cache|"        \
-	"buddy|zones|slab|vmalloc|numa|pages"
+	"buddy|zones|slab|vmalloc|numa|pages|top|diff"
 
 #define MAP_GROUPS "kind|address|name"
 #define MAP_LIKES  "pmap|pmap-x|pmap-d|pmap-X|pmap-XX|smem"
+#define DIFF_OF    "comm|process|user|map|meminfo|slab|vmalloc|shm"
 #define PS_GROUPS  "process|user|map|comm|exe|cgroup|tree"
 
 /* clang-format off */
@@ -65,17 +66,17 @@ X(VIEW_VERBOSE, VIEW_NAMES, "verbose", 'v', FLAG, "", "",                     \
   "Say how long reading took, on stderr.")                                    \
 X(BY, "ps", "by", 0, CHOICE, PS_GROUPS, "process",                            \
   "Sum the processes up by this.")                                            \
-X(PROCESS, "ps", "process", 'P', TEXT, "REGEX", "",                           \
+X(PROCESS, "ps|top", "process", 'P', TEXT, "REGEX", "",                           \
   "Take the processes whose name or command line matches.")                   \
 X(MAPPING, "ps", "mapping", 'M', TEXT, "REGEX", "",                           \
   "Count only the mappings whose name matches.")                              \
-X(USERS, "ps", "user", 'U', TEXT, "REGEX", "",                                \
+X(USERS, "ps|top", "user", 'U', TEXT, "REGEX", "",                                \
   "Take the processes of the users whose name matches.")                      \
-X(ALL, "ps|status", "all", 'a', FLAG, "", "",                                 \
+X(ALL, "ps|status|top", "all", 'a', FLAG, "", "",                                 \
   "Leave nothing out: kernel threads and dead processes; all fields.")                             \
-X(NUMERIC, "ps", "numeric", 0, FLAG, "", "",                                  \
+X(NUMERIC, "ps|top", "numeric", 0, FLAG, "", "",                                  \
   "Show users as numbers.")                                                   \
-X(NO_PSS, "ps", "no-pss", 0, FLAG, "", "",                                    \
+X(NO_PSS, "ps|top", "no-pss", 0, FLAG, "", "",                                    \
   "Spare the processes the walk through their pages that pss costs.")         \
 X(FORMULA, "free", "formula", 0, FLAG, "", "",                                \
   "Show what several tools mean by used, and how they work it out.")          \
@@ -92,7 +93,25 @@ X(PAGES, "map", "pages", 0, FLAG, "", "",                                     \
 X(TYPES, "buddy", "types", 0, FLAG, "", "",                                   \
   "Show the blocks of each migrate type.")                                    \
 X(OVER, "slab", "over", 0, SECONDS, "SECONDS", "10",                          \
-  "Look twice, so many seconds apart, and show how the caches grew.")
+  "Look twice, so many seconds apart, and show how the caches grew.")                   \
+X(ON_QUIRE, "ps", "quire", 0, FLAG, "", "",                                   \
+  "Show the programs in a budget of quire run: what they hold and store.")    \
+X(DIFF_OF, "diff", "of", 0, CHOICE, DIFF_OF, "comm",                          \
+  "Compare this: programs, processes, users, mappings, or the kernel's.")     \
+X(OUTPUT, "capture", "output", 'o', FILE, "FILE|-", "",                       \
+  "Write there; what ends in .zst is compressed.")                            \
+X(ZSTD, "capture", "zstd", 0, FLAG, "", "",                                   \
+  "Compress it, whatever the name.")                                          \
+X(ANONYMISE, "capture", "anonymise", 0, FLAG, "", "",                         \
+  "Hide names of users, arguments, and paths outside of the system's.")       \
+X(CAPTURE_SOURCE, "capture|record", "source", 'S', FILE, "FILE|DIR|-", "",    \
+  "Capture this capture or directory instead of the machine.")                \
+X(EVERY, "record", "every", 0, SECONDS, "SECONDS", "10",                      \
+  "Take a capture every so many seconds.")                                    \
+X(SIZE_MAX, "record", "size-max", 0, SIZE, "SIZE", "64M",                     \
+  "Drop the oldest captures when all together pass this.")                    \
+X(RECORD_TIMES, "record", "count", 'c', NUMBER, "N", "",                      \
+  "Take N captures, then end.")
 /* clang-format on */
 
 #endif

@@ -38,5 +38,8 @@ const struct view *const views[] = {
 	&vmalloc_view,
 	&numa_view,
 	&pages_view,
+	&ps_quire_view,
+	&top_view,
+	&diff_view,
 	NULL,
 };

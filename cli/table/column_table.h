@@ -33,6 +33,7 @@ X(H_MEANING, "meaning", TEXT, NONE, "",                                       \
 	PROCESS_COLUMNS(X)                                                     \
 	MAPPING_COLUMNS(X)                                                     \
 	MACHINE_COLUMNS(X)                                                     \
+	QUIRE_COLUMNS(X)                                                       \
 	LIMIT_COLUMNS(X)                                                       \
 	KERNEL_COLUMNS(X)
 

@@ -202,7 +202,57 @@ X(TREE_PEAK, "tree_peak", BYTES, NONE, "PID/status",                          \
 X(READ_IN, "read", BYTES, NONE, "wait4(2)",                                   \
   "Bytes read from devices.")                                                 \
 X(WRITTEN, "written", BYTES, NONE, "wait4(2)",                                \
-  "Bytes that must be written to devices.")
+  "Bytes that must be written to devices.")                                         \
+X(TOP_PER_MIN, "per_min", CHANGE, NONE, "PID/smaps_rollup",                   \
+  "Growth of its pss a minute, over the last looks.")                         \
+X(TREND, "trend", TEXT, NONE, "PID/smaps_rollup",                             \
+  "Its pss of the last looks, from the least to the most.")                   \
+X(AGE, "age", MS, NONE, "clock",                                              \
+  "How long ago its pages were looked at, in milliseconds.")                  \
+X(SINCE_MARK, "since_mark", CHANGE, ADD, "PID/smaps_rollup",                  \
+  "What its pss has changed by since the mark.")                              \
+X(TOP_RATIO, "ratio", RATIO, NONE, "qr/stat_page.h",                          \
+  "How well its pages compress, of a program on Quire.")                      \
+X(DIFF_KEY, "of", TEXT, NONE, "",                                             \
+  "What is compared.")                                                        \
+X(BEFORE, "before", BYTES, ADD, "",                                           \
+  "Its size in the first capture.")                                           \
+X(AFTER, "after", BYTES, ADD, "",                                             \
+  "Its size in the second.")                                                  \
+X(CHANGE, "change", CHANGE, ADD, "",                                          \
+  "after less before.")                                                       \
+X(CHANGED, "changed", BYTES, NONE, "",                                        \
+  "The size of the change, whichever way.")
+
+#define QUIRE_COLUMNS(X)                                                      \
+X(BUDGET, "budget", BYTES, NONE, "qr/stat_page.h",                            \
+  "The RAM that quire run -m lets its tree of processes have.")               \
+X(BUDGET_USED, "budget_used", BYTES, NONE, "qr/stat_page.h",                  \
+  "What the tree has of its budget.")                                         \
+X(CREDIT, "credit", BYTES, ADD, "qr/stat_page.h",                             \
+  "What of the budget this process may use.")                                 \
+X(MANAGED_RAM, "resident", BYTES, ADD, "qr/stat_page.h",                      \
+  "Its managed pages in RAM.")                                                \
+X(UNMANAGED, "unmanaged", BYTES, ADD, "qr/stat_page.h",                       \
+  "What it has in RAM that Quire does not manage: stacks, data, files.")      \
+X(POOL, "pool", BYTES, ADD, "qr/stat_page.h",                                 \
+  "RAM of its compressed pool.")                                              \
+X(HELD, "held", BYTES, ADD, "qr/stat_page.h",                                 \
+  "Its managed pages: resident, compressed and on disk.")                     \
+X(Q_STORED, "stored", BYTES, ADD, "qr/stat_page.h",                           \
+  "Its pages in the pool, before they were compressed.")                      \
+X(Q_COMPRESSED, "compressed", BYTES, ADD, "qr/stat_page.h",                   \
+  "Bytes that these take, compressed.")                                       \
+X(ON_DISK, "on_disk", BYTES, ADD, "qr/stat_page.h",                           \
+  "Its pages in the swap file.")                                              \
+X(Q_RATIO, "ratio", RATIO, NONE, "qr/stat_page.h",                            \
+  "How well the pages of the pool compress.")                                 \
+X(FIRST_TOUCH, "first_touch", COUNT, ADD, "qr/stat_page.h",                   \
+  "Faults of pages that were never used.")                                    \
+X(FROM_POOL, "from_pool", COUNT, ADD, "qr/stat_page.h",                       \
+  "Faults served from the pool.")                                             \
+X(FROM_DISK, "from_disk", COUNT, ADD, "qr/stat_page.h",                       \
+  "Faults that waited for the swap file.")
 /* clang-format on */
 
 #endif

@@ -142,13 +142,14 @@ class Machine:
             tar.addfile(info, io.BytesIO(data))
 
         for name in (meminfo, "version"):
-            path = os.path.join(self.root, "proc", name)
+            path = os.path.join(self.root, "proc", os.path.basename(name))
             data = open(path, "rb").read() if os.path.exists(path) else b"x\n"
             add(name, data)
         for pid in self.processes:
             info = tarfile.TarInfo(str(pid))
             info.type = tarfile.DIRTYPE
-            status = open("%s/proc/%d/status" % (self.root, pid)).read()
+            status = open("%s/proc/%d/status" % (self.root, pid),
+                          errors="replace").read()
             uid = int(status.split("Uid:\t")[1].split("\t")[0])
             info.uid = uid if owners else 0
             tar.addfile(info)
