@@ -3,6 +3,7 @@
 #ifndef CLI_COMMAND_H
 #define CLI_COMMAND_H
 
+#include "alias.h"
 #include "option.h"
 #include "term.h"
 
@@ -14,6 +15,9 @@ struct command {
 	int (*main)(const struct options *options);
 	const char *details; /* of a manual page that is made from this:
 				paragraphs; NULL: it is written by hand */
+	/* For a command that is another in other words; else NULL. */
+	bool (*translate)(char **arguments, struct alias *alias,
+	    struct problem *problem);
 };
 
 /* Prints the manual page of a command as mdoc. False: it is not made here. */

@@ -12,25 +12,25 @@ const struct command commands[] = {
 	    "  quire run -m 256M -- python3 job.py\n"
 	    "  quire run -m 50% --swap /mnt/disk -- ./app --its-own=options\n"
 	    "  quire run -- redis-server          no budget, only the malloc\n",
-	    run_main, NULL },
+	    run_main, NULL, NULL },
 	{ "doctor", "[OPTION]... [-- COMMAND]",
 	    "Say what works on this machine, and whether a program can be run.",
 	    "  quire doctor\n"
 	    "  quire doctor -- ./app\n"
 	    "  quire doctor --json | jq '.rows[] | select(.status != "
 	    "\"ok\")'\n",
-	    doctor_main, NULL },
+	    doctor_main, NULL, NULL },
 	{ "demo", "[OPTION]...",
 	    "Run a real program plain and with half its memory, and draw both.",
 	    "  quire demo\n"
 	    "  quire demo --width=120\n"
 	    "  quire demo --color=never | tee demo.txt\n",
-	    demo_main, NULL },
+	    demo_main, NULL, NULL },
 	{ "last", "[OPTION]...", "Show the summary of the latest run again.",
 	    "  quire last\n"
 	    "  quire last | head -3\n"
 	    "  XDG_STATE_HOME=/srv/state quire last\n",
-	    last_main, NULL },
+	    last_main, NULL, NULL },
 	{ "ps", "[OPTION]... [PID|NAME]...",
 	    "Show who uses the RAM: processes, or what they are summed up by.",
 	    "  quire ps -t -n 10                  the ten largest, and all\n"
@@ -45,7 +45,8 @@ const struct command commands[] = {
 	    "Operands are numbers or names of processes; without them all are "
 	    "shown that have memory. What cannot be read is counted below the "
 	    "table, with the right that is missing. Its rss, vss and swap are "
-	    "shown all the same." },
+	    "shown all the same.",
+	    NULL },
 	{ "top", "[OPTION]...", "Show the machine and its processes live.",
 	    "  quire top\n"
 	    "  quire top -w5 -f 'user=www'\n"
@@ -59,7 +60,8 @@ const struct command commands[] = {
 	    "Looking costs: a process whose rss, vss and swap have not moved "
 	    "is looked into every 6 to 13 seconds only, as the column age "
 	    "tells, and the first line says what share of a CPU top itself "
-	    "takes. Into a pipe it writes the table once." },
+	    "takes. Into a pipe it writes the table once.",
+	    NULL },
 	{ "map", "[OPTION]... PID|NAME",
 	    "Show what a process maps, by kind, by name or by address.",
 	    "  quire map 4121\n"
@@ -76,7 +78,8 @@ const struct command commands[] = {
 	    "belongs to none.\n"
 	    "--pages draws each mapping: a braille cell has eight dots, each "
 	    "for an equal part of its pages, set where most of them are in "
-	    "RAM; a shaded cell is out in swap." },
+	    "RAM; a shaded cell is out in swap.",
+	    NULL },
 	{ "status", "[OPTION]... PID|NAME",
 	    "Show what the kernel tells of a process's memory, and explain it.",
 	    "  quire status 4121\n"
@@ -85,7 +88,8 @@ const struct command commands[] = {
 	    status_main,
 	    "Shows the lines of the process's status that are about memory, "
 	    "those too that this version does not know, with their "
-	    "meanings." },
+	    "meanings.",
+	    NULL },
 	{ "limits", "[OPTION]... [PID|NAME]",
 	    "Show what limits memory, and who is killed first without any.",
 	    "  quire limits\n"
@@ -95,7 +99,8 @@ const struct command commands[] = {
 	    "Shows overcommit, RAM, swap and the control group's limit, and "
 	    "for a process its resource limits beside what it uses. Below "
 	    "stand the processes that the kernel would kill first where "
-	    "memory is out." },
+	    "memory is out.",
+	    NULL },
 	{ "shm", "[OPTION]...",
 	    "Show memory that is shared on purpose, and who maps it.",
 	    "  quire shm\n"
@@ -103,7 +108,8 @@ const struct command commands[] = {
 	    "  quire shm --json\n",
 	    shm_main,
 	    "Shows segments of System V, files in /dev/shm, memfds, and "
-	    "anonymous memory that is shared by fork." },
+	    "anonymous memory that is shared by fork.",
+	    NULL },
 	{ "time", "[OPTION]... [--] COMMAND [ARGUMENT]...",
 	    "Run a command, and say what it took of memory and time.",
 	    "  quire time -- make\n"
@@ -114,7 +120,8 @@ const struct command commands[] = {
 	    "took, the largest rss of one of its processes, the most "
 	    "anonymous memory that all of them had at once, page faults, and "
 	    "bytes read and written. The exit code is the command's, or 128 "
-	    "and the number of the signal that killed it." },
+	    "and the number of the signal that killed it.",
+	    NULL },
 	{ "free", "[OPTION]...",
 	    "Show where RAM and swap are, in parts that add up.",
 	    "  quire free                         with bars and meanings\n"
@@ -129,7 +136,8 @@ const struct command commands[] = {
 	    "used is total less available: what could not be given up at "
 	    "once. Other tools mean other things by that word; --formula "
 	    "shows them side by side. What is not a screen is a table with a "
-	    "row for each of limit, ram and swap." },
+	    "row for each of limit, ram and swap.",
+	    NULL },
 	{ "meminfo", "[OPTION]...",
 	    "Show every field of the kernel's meminfo with its meaning.",
 	    "  quire meminfo\n"
@@ -137,7 +145,8 @@ const struct command commands[] = {
 	    "  quire meminfo -s size -n 10 -S yesterday.tar.zst\n",
 	    meminfo_main,
 	    "Shows all fields, those too that this version does not know. "
-	    "What of RAM no field tells of is said below." },
+	    "What of RAM no field tells of is said below.",
+	    NULL },
 	{ "vmstat", "[OPTION]...",
 	    "Show what memory management does, a second.",
 	    "  quire vmstat -w                    a line a second\n"
@@ -149,7 +158,8 @@ const struct command commands[] = {
 	    "for memory, in milliseconds a second; refault_s are pages that "
 	    "came back soon after they were reclaimed.\n"
 	    "--counters shows every counter that the kernel has, --paging "
-	    "the columns of sar -B." },
+	    "the columns of sar -B.",
+	    NULL },
 	{ "swap", "[OPTION]...",
 	    "Show where pages go that leave RAM, and how they compress.",
 	    "  quire swap\n"
@@ -158,7 +168,8 @@ const struct command commands[] = {
 	    swap_main,
 	    "Shows swap devices, zram and zswap: how many bytes of pages were "
 	    "stored, what they take compressed, the ratio, and the RAM that "
-	    "the device needs for it all." },
+	    "the device needs for it all.",
+	    NULL },
 	{ "cache", "[OPTION]... [FILE|DIR]...",
 	    "Show which files hold the page cache.",
 	    "  quire cache -n 20\n"
@@ -169,7 +180,8 @@ const struct command commands[] = {
 	    "most in RAM first; or those that are named, and all below a "
 	    "folder. Nothing is read into RAM by looking. Files that nobody "
 	    "has open stay in the cache and cannot be found; how much that "
-	    "is, is said below." },
+	    "is, is said below.",
+	    NULL },
 	{ "buddy", "[OPTION]...", "Show free RAM by the size of its blocks.",
 	    "  quire buddy\n"
 	    "  quire buddy --types                for each migrate type\n"
@@ -177,7 +189,8 @@ const struct command commands[] = {
 	    buddy_main,
 	    "Shows how many free blocks of each order every zone has, what "
 	    "they sum up to, and how much of it lies in blocks too small for "
-	    "a huge page." },
+	    "a huge page.",
+	    NULL },
 	{ "zones", "[OPTION]...",
 	    "Show free RAM of each zone among its watermarks.",
 	    "  quire zones\n"
@@ -185,7 +198,8 @@ const struct command commands[] = {
 	    "  quire zones --fail-if 'standing!=ok'\n",
 	    zones_main,
 	    "Below low kswapd reclaims until high is reached; below min "
-	    "programs that want memory must reclaim themselves." },
+	    "programs that want memory must reclaim themselves.",
+	    NULL },
 	{ "slab", "[OPTION]...",
 	    "Show the kernel's object caches, and how fast they grow.",
 	    "  quire slab -n 10\n"
@@ -194,7 +208,8 @@ const struct command commands[] = {
 	    slab_main,
 	    "Shows the caches by the RAM they take. A cache that grows "
 	    "without end is a leak of the kernel or of a driver. It takes "
-	    "root to read it." },
+	    "root to read it.",
+	    NULL },
 	{ "vmalloc", "[OPTION]...",
 	    "Show what the kernel maps for itself, by who asked for it.",
 	    "  quire vmalloc -n 10\n"
@@ -203,7 +218,8 @@ const struct command commands[] = {
 	    vmalloc_main,
 	    "Sums up vmallocinfo by the kernel's functions. ram is pages of "
 	    "RAM; addresses of devices have none. It takes root to read "
-	    "it." },
+	    "it.",
+	    NULL },
 	{ "numa", "[OPTION]...", "Show RAM by NUMA node.",
 	    "  quire numa\n"
 	    "  quire numa --json\n"
@@ -211,7 +227,8 @@ const struct command commands[] = {
 	    numa_main,
 	    "Shows each node's memory, and how often pages came from "
 	    "another node than was wanted. What the nodes lack of the "
-	    "machine's total is said below." },
+	    "machine's total is said below.",
+	    NULL },
 	{ "pages", "[OPTION]...", "Draw all of RAM, page frame by page frame.",
 	    "  quire pages\n"
 	    "  quire pages --json                 sums alone\n"
@@ -219,7 +236,8 @@ const struct command commands[] = {
 	    pages_main,
 	    "Draws what page frames are used for, and sums them up. A "
 	    "character stands for as many frames as it must. It takes "
-	    "root." },
+	    "root.",
+	    NULL },
 	{ "capture", "[OPTION]... [FILE]",
 	    "Keep all that the views show, as a file that they read with -S.",
 	    "  quire capture now.tar.zst\n"
@@ -233,7 +251,8 @@ const struct command commands[] = {
 	    "every view, too.\n"
 	    "With --anonymise users become numbers, command lines lose "
 	    "their arguments, control groups are left out, and paths but for "
-	    "the system's become hashes; names of processes stay." },
+	    "the system's become hashes; names of processes stay.",
+	    NULL },
 	{ "record", "[OPTION]... DIR",
 	    "Take a capture every so often, within a size on disk.",
 	    "  quire record /var/tmp/memory --every=60 --size-max=200M\n"
@@ -242,7 +261,8 @@ const struct command commands[] = {
 	    record_main,
 	    "Writes captures into a folder, named by their time, and drops "
 	    "the oldest when all of them pass the size. It goes on until it "
-	    "is interrupted." },
+	    "is interrupted.",
+	    NULL },
 	{ "diff", "[OPTION]... A B",
 	    "Show what changed between two captures, or a capture and now.",
 	    "  quire diff monday.tar.zst live\n"
@@ -252,26 +272,64 @@ const struct command commands[] = {
 	    "Compares one number of each row: pss of programs, processes, "
 	    "users or mappings, the fields of meminfo, RAM of slab caches or "
 	    "vmalloc callers, shared memory. A capture is named as for -S; "
-	    "live is this machine now. The largest change is on top." },
+	    "live is this machine now. The largest change is on top.",
+	    NULL },
+	{ "watch", "[-n SECONDS] VIEW [OPTION]...",
+	    "Show a view again and again.",
+	    "  quire watch free\n"
+	    "  quire watch -n 5 ps -t -n 20\n"
+	    "  quire watch vmstat --paging\n",
+	    NULL,
+	    "Is the view with --watch: every 2 seconds, if -n does not say "
+	    "else.",
+	    alias_watch },
+	{ "smem", "[LETTER]...", "Answer to smem's letters.",
+	    "  quire smem -t -k\n"
+	    "  quire smem -u -s pss -r\n"
+	    "  quire smem -S capture.tar -c 'pid name pss'\n",
+	    NULL,
+	    "Takes -m, -u, -w, -P, -M, -U, -c, -s, -r, -t, -H, -n, -a, -k, -p, "
+	    "-R, -K and -S as smem has them, and is quire ps or, for -w, "
+	    "quire free. Sizes have units always, unless -b says else; the "
+	    "largest row is on top unless -s asks for another order. Long "
+	    "options are those of the view.",
+	    alias_smem },
+	{ "pmap", "[LETTER]... PID", "Answer to pmap's letters.",
+	    "  quire pmap -x 4121\n"
+	    "  quire pmap -XX 4121\n"
+	    "  quire pmap -A 7f00000000,7fffffffff 4121\n",
+	    NULL,
+	    "Takes -x, -d, -X, -XX, -p, -q and -A as pmap has them, and is "
+	    "quire map with --like. Long options are those of the view.",
+	    alias_pmap },
+	{ "procrank", "[LETTER]...", "Answer to procrank's letters.",
+	    "  quire procrank\n"
+	    "  quire procrank -u\n"
+	    "  quire procrank -R -v\n",
+	    NULL,
+	    "Takes -v, -r, -p, -u, -s and -R as procrank has them, and is "
+	    "quire ps with its columns. Long options are those of the "
+	    "view.",
+	    alias_procrank },
 	{ "help", "[COMMAND|options]",
 	    "Show the commands, or the manual of one.",
 	    "  quire help\n"
 	    "  quire help run\n"
 	    "  quire help options                 the option table, with "
 	    "tabs\n",
-	    help_main, NULL },
+	    help_main, NULL, NULL },
 	{ "version", "[OPTION]...", "Say which Quire this is.",
 	    "  quire version\n"
 	    "  quire version --json\n"
 	    "  quire --version\n",
-	    version_main, NULL },
+	    version_main, NULL, NULL },
 	{ "completion", "bash|zsh|fish",
 	    "Print the completion of all this for a shell.",
 	    "  source <(quire completion bash)\n"
 	    "  quire completion zsh > ~/.zfunc/_quire\n"
 	    "  quire completion fish > ~/.config/fish/completions/quire.fish\n",
-	    completion_main, NULL },
-	{ NULL, NULL, NULL, NULL, NULL, NULL },
+	    completion_main, NULL, NULL },
+	{ NULL, NULL, NULL, NULL, NULL, NULL, NULL },
 };
 
 const struct command *

@@ -76,6 +76,31 @@
 
 #include "command.h"
 
+static int dispatch(const struct command *command, char **arguments);
+
+/* A command that is another in other words. */
+static int
+dispatch_alias(const struct command *command, char **arguments)
+{
+	static struct alias alias;
+	const struct options none = { .operands = arguments };
+	struct problem problem;
+	struct term term;
+
+	if (arguments[0] != NULL && (strcmp(arguments[0], "--help") == 0 ||
+					strcmp(arguments[0], "-h") == 0)) {
+		term_init(&term, stdout, &none);
+		command_help(&term, command);
+		return EXIT_OK;
+	}
+	if (!command->translate(arguments, &alias, &problem))
+		return problem_report(&problem);
+	const struct command *other = command_find(alias.command);
+	if (other == NULL || other->translate != NULL)
+		return command_unknown(alias.command, EXIT_USAGE);
+	return dispatch(other, alias.words);
+}
+
 static int
 dispatch(const struct command *command, char **arguments)
 {
@@ -85,6 +110,8 @@ dispatch(const struct command *command, char **arguments)
 	enum exit_code usage_code =
 	    command->main == run_main ? EXIT_OURS : EXIT_USAGE;
 
+	if (command->translate != NULL)
+		return dispatch_alias(command, arguments);
 	if (!options_parse(command->name, arguments, usage_code, &options,
 		&problem))
 		return problem_report(&problem);

@@ -111,9 +111,22 @@ put_option(const struct option_info *info)
 		printf("Without a value: %s.\n", info->preset);
 }
 
+/* Whether the table has any option of the command's own. */
+static bool
+has_options(const char *name)
+{
+	for (int i = 0; i < OPTION_COUNT; i++)
+		if (option_infos[i].command[0] != '\0' &&
+		    option_applies((enum option_id)i, name))
+			return true;
+	return false;
+}
+
 static void
 put_options(const char *name)
 {
+	if (!has_options(name))
+		return;
 	printf(".Pp\nThe options are:\n.Bl -tag -width Ds\n");
 	for (int i = 0; i < OPTION_COUNT; i++) {
 		enum option_id id = (enum option_id)i;
