@@ -140,7 +140,8 @@ hide_arguments(struct writing *writing)
 
 enum hiding { HIDE_NOTHING, HIDE_PATHS, HIDE_ARGUMENTS, HIDE_ALL };
 
-/* smemcap's files come first. */
+/* smemcap's files come first. smaps has all that maps has, whose addresses
+ * would be a sixth of a compressed capture. */
 static const struct {
 	const char *name;
 	enum hiding hiding;
@@ -150,14 +151,10 @@ static const struct {
 	{ "stat", HIDE_NOTHING },
 	{ "smaps_rollup", HIDE_NOTHING },
 	{ "status", HIDE_NOTHING },
-	{ "statm", HIDE_NOTHING },
-	{ "maps", HIDE_PATHS },
 	{ "cgroup", HIDE_ALL },
 	{ "limits", HIDE_NOTHING },
 	{ "oom_score", HIDE_NOTHING },
 	{ "oom_score_adj", HIDE_NOTHING },
-	{ "io", HIDE_NOTHING },
-	{ "numa_maps", HIDE_ALL },
 };
 
 static uint32_t
