@@ -15,11 +15,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cli/json_stdio.h"
+#include "cli/proc/origin.h"
 #include "cli/proc/pairs.h"
 #include "cli/proc/tar_write.h"
 #include "cli/size.h"
@@ -333,27 +333,21 @@ add_manifest(struct writing *writing)
 	const struct capture *capture = writing->capture;
 	struct buffer text = { 0 };
 	struct json json;
-	struct utsname host;
-	char when[32] = "";
-	time_t now = time(NULL);
-	struct tm utc;
+	struct origin origin;
 
-	if (gmtime_r(&now, &utc) != NULL)
-		(void)strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &utc);
+	origin_find(capture->source, &origin);
 	json_init(&json, put_buffer, &text);
 	json_begin_object(&json);
 	json_key(&json, "schema");
 	json_string(&json, "quire.capture/1");
 	json_key(&json, "time");
-	json_string(&json, when);
-	if (uname(&host) == 0) {
-		json_key(&json, "kernel");
-		json_string(&json, host.release);
-		json_key(&json, "machine");
-		json_string(&json, host.machine);
-		json_key(&json, "host");
-		json_string(&json, capture->anonymous ? "" : host.nodename);
-	}
+	json_string(&json, origin.time);
+	json_key(&json, "kernel");
+	json_string(&json, origin.kernel);
+	json_key(&json, "machine");
+	json_string(&json, origin.machine);
+	json_key(&json, "host");
+	json_string(&json, capture->anonymous ? "" : origin.host);
 	json_key(&json, "processes");
 	json_unsigned(&json, capture->processes);
 	json_key(&json, "unreadable");

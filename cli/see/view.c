@@ -44,6 +44,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/proc/origin.h"
 #include "cli/proc/pairs.h"
 
 #define EXIT_NOTHING 3  /* no row matched */
@@ -226,8 +227,12 @@ write_table(struct session *session, struct table *table)
 {
 	const struct view *view = session->view;
 	char schema[64];
+	struct origin origin;
 	struct style_of_table style = {
 		.schema = schema,
+		.host = origin.host,
+		.kernel = origin.kernel,
+		.time = origin.time,
 		.narrow = view->narrow,
 		.source = source_name(session->source),
 		.header =
@@ -256,6 +261,7 @@ write_table(struct session *session, struct table *table)
 			write_screen(&session->term, table, &style);
 		break;
 	case FORMAT_JSON:
+		origin_find(session->source, &origin);
 		write_json(stdout, table, &style);
 		break;
 	case FORMAT_JSONL:

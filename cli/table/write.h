@@ -18,6 +18,9 @@ enum format {
 struct style_of_table {
 	const char *schema; /* of JSON: "quire.ps/1" */
 	const char *narrow; /* columns that go first where it is narrow */
+	const char *host;   /* likewise of JSON's meta; "": not told */
+	const char *kernel;
+	const char *time;
 	const char *source; /* of JSON's meta: "live", or which capture */
 	bool header;
 	bool totals;

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* write_json.c: one object for the table, with a key a column. */
 #include <stdio.h>
-#include <time.h>
-
-#include <sys/utsname.h>
 
 #include "cli/json_stdio.h"
 #include "write.h"
@@ -64,22 +61,15 @@ static void
 put_meta(struct json *json, const struct table *table,
     const struct style_of_table *style)
 {
-	char text[32] = "";
-	time_t now = time(NULL);
-	struct tm utc;
-	struct utsname host;
+	const char *const told[][2] = { { "host", style->host },
+		{ "kernel", style->kernel }, { "time", style->time } };
 
 	json_begin_object(json);
-	if (uname(&host) == 0) {
-		json_key(json, "host");
-		json_string(json, host.nodename);
-		json_key(json, "kernel");
-		json_string(json, host.release);
-	}
-	if (gmtime_r(&now, &utc) != NULL)
-		(void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc);
-	json_key(json, "time");
-	json_string(json, text);
+	for (size_t i = 0; i < 3; i++)
+		if (told[i][1][0] != '\0') {
+			json_key(json, told[i][0]);
+			json_string(json, told[i][1]);
+		}
 	json_key(json, "source");
 	json_string(json, style->source);
 	for (struct table_fact *fact = table->facts; fact != NULL;

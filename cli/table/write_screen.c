@@ -58,30 +58,61 @@ take_character(const char **text, bool utf8, char *escape)
 	return (unsigned)strlen(escape);
 }
 
+/* How many bytes from here on are printable ASCII: nearly all there are. */
+static size_t
+plain_length(const char *text)
+{
+	size_t length = 0;
+	while (text[length] >= ' ' && text[length] < 0x7f)
+		length++;
+	return length;
+}
+
 unsigned
 text_width(const char *text, bool utf8)
 {
 	unsigned width = 0;
 	char escape[8];
-	while (*text != '\0')
+
+	for (;;) {
+		size_t plain = plain_length(text);
+		width += (unsigned)plain;
+		text += plain;
+		if (*text == '\0')
+			return width;
 		width += take_character(&text, utf8, escape);
-	return width;
+	}
+}
+
+/* Writes what fits into room columns. */
+static void
+write_part(FILE *stream, const char *text, unsigned room, bool utf8)
+{
+	char escape[8];
+
+	while (*text != '\0') {
+		size_t plain = plain_length(text);
+		if (plain > room)
+			plain = room;
+		(void)fwrite(text, 1, plain, stream);
+		text += plain;
+		room -= (unsigned)plain;
+		if (*text == '\0' || room == 0)
+			return;
+		unsigned taken = take_character(&text, utf8, escape);
+		if (taken > room)
+			return;
+		room -= taken;
+		fputs(escape, stream);
+	}
 }
 
 void
 text_write(FILE *stream, const char *text, unsigned width, bool utf8)
 {
 	bool cut = text_width(text, utf8) > width;
-	unsigned room = cut && width > 0 ? width - 1 : width;
-	char escape[8];
 
-	while (*text != '\0') {
-		unsigned taken = take_character(&text, utf8, escape);
-		if (taken > room)
-			break;
-		room -= taken;
-		fputs(escape, stream);
-	}
+	write_part(stream, text, cut && width > 0 ? width - 1 : width, utf8);
 	if (cut)
 		fputs(utf8 ? "…" : "~", stream);
 }
@@ -322,7 +353,10 @@ fit(struct layout *layout)
 static void
 put_blanks(const struct layout *layout, unsigned count)
 {
-	fprintf(layout->term->stream, "%*s", (int)count, "");
+	static const char blanks[] = "                                ";
+	for (; count > 32; count -= 32)
+		(void)fwrite(blanks, 1, 32, layout->term->stream);
+	(void)fwrite(blanks, 1, count, layout->term->stream);
 }
 
 static void

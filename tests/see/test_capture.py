@@ -66,6 +66,8 @@ def agree(rng, folder):
             same(wanted, rows(*view, "-S", plain), " ".join(view))
             same(wanted, rows(*view, "-S", pressed), " ".join(view))
         data = open(pressed, "rb").read()
+        meta = quire("ps", "--json", "-S", plain, code=None).json["meta"]
+        same(("6.18", plain), (meta["kernel"], meta["source"]), "meta")
         same(rows("ps", "-S", plain), json.loads(quire(
             "ps", "--json", "-O", "-S", "-", stdin=data).out)["rows"], "stdin")
         # Python's tar, and one of a capture, agree.
