@@ -18,6 +18,7 @@
 #define ZSTD_MAGIC  "\x28\xb5\x2f\xfd"
 #define BYTES_MAX   ((size_t)4 << 30) /* of a capture, expanded */
 #define ENTRIES_MAX 4000000u
+#define FIRST_BYTES ((size_t)64 << 10)
 #define STEP_BYTES  ((size_t)1 << 20)
 
 static bool
@@ -211,12 +212,12 @@ read_all(int fd, struct archive *archive, struct problem *problem,
     const char *name)
 {
 	for (;;) {
-		if (archive->length + STEP_BYTES > BYTES_MAX)
+		/* Half as much again, so that it is moved seldom. */
+		size_t step = archive->length / 2 + FIRST_BYTES;
+		if (archive->length + step > BYTES_MAX)
 			return complain(problem, name, "it is too large");
-		archive->bytes =
-		    grow(archive->bytes, archive->length + STEP_BYTES);
-		ssize_t got =
-		    read(fd, archive->bytes + archive->length, STEP_BYTES);
+		archive->bytes = grow(archive->bytes, archive->length + step);
+		ssize_t got = read(fd, archive->bytes + archive->length, step);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
