@@ -78,7 +78,8 @@ const struct command commands[] = {
 	    "belongs to none.\n"
 	    "--pages draws each mapping: a braille cell has eight dots, each "
 	    "for an equal part of its pages, set where most of them are in "
-	    "RAM; a shaded cell is out in swap.",
+	    "RAM; a shaded cell is out in swap. --symbols lists what .data, "
+	    ".bss and .rodata are made of, the largest first.",
 	    NULL },
 	{ "status", "[OPTION]... PID|NAME",
 	    "Show what the kernel tells of a process's memory, and explain it.",

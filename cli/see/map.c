@@ -422,6 +422,8 @@ map_main(const struct options *options)
 
 	if (options->text[OPTION_LIKE] != NULL)
 		return view_main(options, likes[options->number[OPTION_LIKE]]);
+	if (options->text[OPTION_SYMBOLS] != NULL)
+		return view_main(options, &map_symbols_view);
 	if (options->text[OPTION_PAGES] != NULL)
 		return view_main(options, &map_pages_view);
 	return view_main(options, by[options->number[OPTION_MAP_BY]]);

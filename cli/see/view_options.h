@@ -90,6 +90,8 @@ X(LIKE, "map", "like", 0, CHOICE, MAP_LIKES, "",                              \
   "Show the columns that this tool has.")                                     \
 X(PAGES, "map", "pages", 0, FLAG, "", "",                                     \
   "Draw which pages of each mapping are in RAM, and which in swap.")          \
+X(SYMBOLS, "map", "symbols", 0, FLAG, "", "",                                 \
+  "Show the static objects of the program and its libraries.")                \
 X(TYPES, "buddy", "types", 0, FLAG, "", "",                                   \
   "Show the blocks of each migrate type.")                                    \
 X(OVER, "slab", "over", 0, SECONDS, "SECONDS", "10",                          \

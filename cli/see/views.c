@@ -41,5 +41,6 @@ const struct view *const views[] = {
 	&ps_quire_view,
 	&top_view,
 	&diff_view,
+	&map_symbols_view,
 	NULL,
 };

@@ -12,6 +12,6 @@ extern const struct view ps_view, ps_user_view, ps_comm_view, ps_exe_view,
     map_pmap_view, map_pmap_x_view, map_pmap_d_view, map_pmap_X_view,
     map_pmap_XX_view, status_view, limits_view, shm_view, time_view, buddy_view,
     buddy_types_view, zones_view, slab_view, vmalloc_view, numa_view,
-    pages_view, ps_quire_view, top_view, diff_view;
+    pages_view, ps_quire_view, top_view, diff_view, map_symbols_view;
 
 #endif

@@ -164,6 +164,14 @@ X(BAR, "bar", TEXT, NONE, "",                                                 \
 #define LIMIT_COLUMNS(X)                                                      \
 X(PAGES, "pages", TEXT, NONE, "PID/pagemap",                                  \
   "A picture of its pages: dots are in RAM, shaded cells in swap.")           \
+X(SYMBOL, "symbol", TEXT, NONE, "ELF symbols",                                \
+  "The name of the object.")                                                  \
+X(SECTION, "section", TEXT, NONE, "ELF symbols",                              \
+  "Where it lies: .data and .bss are written to, .rodata is constant.")       \
+X(SYMBOL_SIZE, "size", BYTES, ADD, "ELF symbols",                             \
+  "How large it is.")                                                         \
+X(IMAGE, "image", TEXT, NONE, "PID/maps",                                     \
+  "The program or library that it is of.")                                    \
 X(LIMIT, "limit", TEXT, NONE, "",                                             \
   "What is limited.")                                                         \
 X(LIMIT_USED, "used", BYTES, NONE, "PID/status",                              \

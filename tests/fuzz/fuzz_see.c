@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "cli/proc/elf_symbols.h"
 #include "cli/proc/pairs.h"
 #include "cli/proc/smaps.h"
 #include "cli/table/arrange.h"
@@ -93,6 +94,43 @@ read_pairs(const uint8_t *data, size_t size)
 }
 
 static void
+take_object(void *ctx, const struct elf_object *object)
+{
+	size_t *seen = ctx;
+	*seen += strlen(object->name) + strlen(object->section);
+}
+
+/* An ELF file: the bytes, or this very program with them written over it. */
+static void
+read_elf(const uint8_t *data, size_t size)
+{
+	static char own[1 << 20];
+	static size_t own_size;
+	size_t seen = 0;
+
+	if (elf_objects(data, size, take_object, &seen))
+		seen++;
+	if (own_size == 0) {
+		FILE *file = fopen("/proc/self/exe", "rb");
+		own_size = file != NULL ? fread(own, 1, sizeof(own), file) : 0;
+		if (file != NULL)
+			(void)fclose(file);
+	}
+	if (size < 8 || own_size < 4096)
+		return;
+	uint32_t where;
+	memcpy(&where, data, sizeof(where));
+	size_t at = where % (own_size - 4096);
+	size_t length = size - 4 < 64 ? size - 4 : 64;
+	char kept[64];
+	memcpy(kept, own + at, length);
+	memcpy(own + at, data + 4, length);
+	if (elf_objects(own, own_size, take_object, &seen))
+		seen++;
+	memcpy(own + at, kept, length);
+}
+
+static void
 read_condition(const uint8_t *data, size_t size)
 {
 	static const enum column_id ids[] = { COL_PID, COL_COMM, COL_PSS,
@@ -132,12 +170,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0)
 		return 0;
-	switch (data[0] % 3) {
+	switch (data[0] % 4) {
 	case 0:
 		read_capture(data + 1, size - 1);
 		break;
 	case 1:
 		read_pairs(data + 1, size - 1);
+		break;
+	case 2:
+		read_elf(data + 1, size - 1);
 		break;
 	default:
 		read_condition(data + 1, size - 1);

@@ -4,6 +4,7 @@ sums that differ are named; pmap's and smem's columns are all there."""
 import json
 import subprocess
 import sys
+import tempfile
 
 from bed import (Area, KIB, Machine, MIB, SEED, has, quire, random,
                  random_machine, same)
@@ -191,6 +192,36 @@ def planted():
         child.wait()
 
 
+def symbols():
+    with tempfile.TemporaryDirectory() as folder:
+        source, program = folder + "/x.c", folder + "/x"
+        with open(source, "w") as file:
+            file.write("#include <unistd.h>\nchar planted_bss[123456];\n"
+                       "int planted_data[1000] = {1};\n"
+                       "const int planted_constant[500] = {2};\n"
+                       "int main(void) { char c; write(1, \"r\\n\", 2); "
+                       "return read(0, &c, 1) + planted_bss[0] + "
+                       "planted_data[0] + planted_constant[0]; }\n")
+        if subprocess.run(["cc", source, "-o", program], check=False,
+                          stderr=subprocess.DEVNULL).returncode != 0:
+            print("no compiler: symbols left out")
+            return
+        child = subprocess.Popen([program], stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE)
+        try:
+            child.stdout.readline()
+            rows = {row["symbol"]: row for row in quire(
+                "map", str(child.pid), "--symbols", "--json").rows()}
+            same([(123456, ".bss"), (4000, ".data"), (2000, ".rodata")],
+                 [(rows[name]["size"], rows[name]["section"]) for name in (
+                     "planted_bss", "planted_data", "planted_constant")],
+                 "symbols")
+            same(program, rows["planted_bss"]["image"], "image")
+        finally:
+            child.stdin.close()
+            child.wait()
+
+
 def time():
     result = quire("time", "--json", "--", sys.executable, "-c",
                    "import sys; x = bytearray(64 << 20); sys.exit(7)",
@@ -211,6 +242,7 @@ def main():
     status_and_limits()
     shm()
     planted()
+    symbols()
     time()
 
 
