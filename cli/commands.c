@@ -148,7 +148,7 @@ const struct command commands[] = {
 	    "Shows all fields, those too that this version does not know. "
 	    "What of RAM no field tells of is said below.",
 	    NULL },
-	{ "vmstat", "[OPTION]...",
+	{ "vmstat", "[OPTION]... [PID|NAME]",
 	    "Show what memory management does, a second.",
 	    "  quire vmstat -w                    a line a second\n"
 	    "  quire vmstat --paging -w5 -c12     sar -B's columns\n"
@@ -158,6 +158,7 @@ const struct command commands[] = {
 	    "the line before. thrash_s is the time in which all tasks waited "
 	    "for memory, in milliseconds a second; refault_s are pages that "
 	    "came back soon after they were reclaimed.\n"
+	    "For a program in a budget it shows Quire's own counters. "
 	    "--counters shows every counter that the kernel has, --paging "
 	    "the columns of sar -B.",
 	    NULL },

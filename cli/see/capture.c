@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -447,7 +448,10 @@ write_to(struct capture *capture, const char *name)
 		failed = true;
 	if (failed && !is_stdout) {
 		int error = errno;
-		(void)unlink(name);
+		struct stat status;
+		/* Half a capture is none; but devices are not ours. */
+		if (lstat(name, &status) == 0 && S_ISREG(status.st_mode))
+			(void)unlink(name);
 		return fail(name, error);
 	}
 	if (!is_stdout)

@@ -43,10 +43,9 @@ static void
 add_overcommit(struct session *session, struct table *table)
 {
 	static const char *const modes[] = {
-		"Overcommit mode 0: promises are refused only if they "
-		"obviously pass RAM and swap.",
-		"Overcommit mode 1: nothing is refused.",
-		"Overcommit mode 2: promises beyond this are refused.",
+		"Mode 0: promises far beyond RAM and swap are refused.",
+		"Mode 1: no promise is refused.",
+		"Mode 2: promises beyond this are refused.",
 	};
 	struct meminfo meminfo;
 	uint64_t mode;

@@ -694,6 +694,26 @@ note_unreadable(struct session *session, struct table *table, size_t count)
 		    count);
 }
 
+/* Where /proc hides other users' processes, nobody can count them. */
+static void
+note_hidden(struct session *session, struct table *table)
+{
+	char *line;
+
+	if (!source_is_live(session->source) || geteuid() == 0)
+		return;
+	char *text = session_read(session, "proc/self/mountinfo");
+	while ((line = line_next(&text)) != NULL)
+		if (strstr(line, " /proc ") != NULL &&
+		    strstr(line, "hidepid=") != NULL &&
+		    strstr(line, "hidepid=0") == NULL) {
+			session->is_partial = true;
+			table_note(table, "/proc hides the processes of other "
+					  "users here (hidepid)");
+			return;
+		}
+}
+
 void
 processes_fill(struct session *session, const struct process_query *query,
     struct table *table)
@@ -720,6 +740,7 @@ processes_fill(struct session *session, const struct process_query *query,
 		set_trees(table);
 	buffer_fini(&reading.text);
 	note_unreadable(session, table, reading.unreadable + reading.skipped);
+	note_hidden(session, table);
 }
 
 /* --- areas of all processes --- */

@@ -9,6 +9,8 @@
 
 #include "cli/proc/pairs.h"
 #include "meminfo.h"
+#include "quire_page.h"
+#include "subject.h"
 #include "views.h"
 
 struct counter {
@@ -22,6 +24,7 @@ struct sample {
 	struct counter *counters;
 	size_t count;
 	double some_us, full_us; /* of pressure; below 0: not told */
+	double age_seconds;      /* since the counters were 0 */
 };
 
 struct rates {
@@ -47,6 +50,49 @@ pressure_total(const char *text, const char *kind)
 	return total != NULL ? strtod(total + 6, NULL) : -1.0;
 }
 
+/* The counters of a program on Quire, in the form of the kernel's. */
+static bool
+page_text(struct session *session, struct sample *sample)
+{
+	struct quire_page quire;
+	struct buffer text = { 0 };
+	int pid;
+
+	if (!subject_find(session, &pid))
+		return false;
+	if (!source_is_live(session->source) || !quire_page_read(pid, &quire)) {
+		problem_what(&session->problem, EXIT_FAILED,
+		    "process %d shows no counters of its own", pid);
+		problem_why(&session->problem,
+		    "it does not run in a budget of Quire's, or belongs to "
+		    "another user");
+		problem_advise(&session->problem, "quire ps --quire");
+		return false;
+	}
+#define PUT_COUNTER(name)                                                      \
+	buffer_printf(&text, #name " %llu\n",                                  \
+	    (unsigned long long)quire.page.name);
+	QR_STAT_PAGE_MACHINE(PUT_COUNTER)
+#undef PUT_COUNTER
+	sample->text = text.text;
+	sample->age_seconds =
+	    (double)(quire.page.updated_ns - quire.page.start_ns) / 1e9;
+	return true;
+}
+
+static bool
+sample_text(struct session *session, struct sample *sample)
+{
+	if (session->options->operands[0] != NULL)
+		return page_text(session, sample);
+	const char *whole = session_read(session, "proc/vmstat");
+	sample->text = grow(NULL, strlen(whole) + 1);
+	strcpy(sample->text, whole);
+	sample->age_seconds =
+	    strtod(session_read(session, "proc/uptime"), NULL);
+	return true;
+}
+
 static bool
 sample_read(struct session *session, struct sample *sample)
 {
@@ -57,9 +103,8 @@ sample_read(struct session *session, struct sample *sample)
 		.some_us = pressure_total(pressure, "some"),
 		.full_us = pressure_total(pressure, "full"),
 	};
-	const char *whole = session_read(session, "proc/vmstat");
-	sample->text = grow(NULL, strlen(whole) + 1);
-	strcpy(sample->text, whole);
+	if (!sample_text(session, sample))
+		return false;
 	char *text = sample->text;
 	while (pair_next(&text, &pair)) {
 		if (sample->count % 64 == 0)
@@ -75,13 +120,6 @@ sample_read(struct session *session, struct sample *sample)
 	    source_name(session->source));
 	sample_fini(sample);
 	return false;
-}
-
-static double
-uptime(struct session *session)
-{
-	double seconds = strtod(session_read(session, "proc/uptime"), NULL);
-	return seconds > 0 ? seconds : 1.0;
 }
 
 /* The session's, which end with the process. */
@@ -102,7 +140,9 @@ rates_next(struct session *session)
 		return NULL;
 	rates->seconds = rates->before.count > 0 && session->seconds > 0
 			     ? session->seconds
-			     : uptime(session);
+			     : rates->now.age_seconds;
+	if (rates->seconds <= 0)
+		rates->seconds = 1.0;
 	return rates;
 }
 
@@ -234,6 +274,12 @@ area_of(const char *name)
 		const char *prefix, *area;
 	} areas[] = {
 		{ "nr_", "level" },
+		{ "frames_", "level" },
+		{ "commit_", "level" },
+		{ "faults_", "faults" },
+		{ "pages_", "reclaim" },
+		{ "reclaim_", "reclaim" },
+		{ "oom", "out of memory" },
 		{ "numa_", "NUMA" },
 		{ "workingset_", "working set" },
 		{ "pgalloc", "allocation" },
@@ -358,7 +404,7 @@ vmstat_main(const struct options *options)
 {
 	if (options->text[OPTION_PAGING] != NULL)
 		return view_main(options, &paging_view);
-	return view_main(options, options->text[OPTION_COUNTERS] != NULL
-				      ? &counters_view
-				      : &vmstat_view);
+	bool counts = options->text[OPTION_COUNTERS] != NULL ||
+		      options->operands[0] != NULL;
+	return view_main(options, counts ? &counters_view : &vmstat_view);
 }

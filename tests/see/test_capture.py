@@ -176,6 +176,10 @@ def recorded(folder):
     path = os.path.join(folder, "ring")
     with Machine() as box:
         box.process(7, "one", areas=[Area(0x1000, 8, Rss=8, Pss=8)])
+        link = os.path.join(folder, "full")
+        os.symlink("/dev/full", link)
+        quire("capture", link, "-S", box.root, code=1)
+        same(True, os.path.lexists(link), "what is no file stays")
         quire("record", path, "--every=0.01", "-c", "6", "-S", box.root)
         names = sorted(os.listdir(path))
         same(6, len(names), "captures")

@@ -53,6 +53,11 @@ def main():
         same(True, 0 < row["budget_used"] <= row["budget"], "used")
         has(quire("map", str(child.pid)), "on Quire: ")
         has(quire("status", str(child.pid)), "of a budget of 32.0 M")
+        rows = {row["counter"]: row for row in quire(
+            "vmstat", str(child.pid), "--json").rows()}
+        same(True, rows["faults_first_touch"]["number"] >= 40 * 256,
+             "counters")
+        quire("vmstat", str(os.getpid()), code=1)
         rows = quire("free", "--json").rows()
         same(True, any(row["of"].startswith("quire ") and
                        row["total"] == 32 * MIB for row in rows), "free")
