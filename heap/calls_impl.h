@@ -18,6 +18,12 @@ void qr_heap_free_slow(void *block);
 void qr_heap_free_tagged(struct qr_heap_thread *thread, void *block,
     size_t keyed_tag);
 
+/* The class of a size and an alignment; QR_SIZE_CLASSES: it takes pages. */
+unsigned qr_heap_class_of(size_t size, size_t align);
+
+/* Pages that a block of pages is to be aligned to, log2. */
+unsigned qr_heap_align_order(size_t align);
+
 /* --- pagemap_impl.h has the inlines; pagemap.c --- */
 
 struct qr_heap_place {
@@ -50,6 +56,9 @@ struct qr_heap_run {
 
 /* Reserves the first region. -QR_ENOMEM. */
 QR_MUST_CHECK int qr_heap_run_init(struct qr_heap *heap);
+
+/* Gives all regions back, with all that is in them. Nobody is inside. */
+void qr_heap_run_fini(struct qr_heap *heap);
 
 /*
  * pages pages, aligned to 1 << align_order of them; region may be added. Runs

@@ -325,10 +325,9 @@ check_parked(const struct qr_heap_thread *thread)
 	}
 }
 
-void
-qr_check_heap(bool quiet)
+static void
+check_heap(struct qr_heap *heap, bool quiet)
 {
-	struct qr_heap *heap = &qr_heap_process;
 	struct check check = { .heap = heap, .quiet = quiet };
 	qr_heap_lock(heap, QR_HEAP_LOCK_THREADS);
 	qr_heap_lock(heap, QR_HEAP_LOCK_PURGE);
@@ -342,8 +341,27 @@ qr_check_heap(bool quiet)
 	qr_heap_unlock(heap, QR_HEAP_LOCK_DETACHED);
 	qr_heap_unlock(heap, QR_HEAP_LOCK_PURGE);
 	qr_heap_unlock(heap, QR_HEAP_LOCK_THREADS);
-	if (qr_heap_self == &qr_heap_thread_none)
-		return;
+}
+
+static void
+check_lists(struct qr_heap_thread *thread)
+{
 	for (unsigned k = 0; k < QR_SIZE_CLASSES; k++)
-		check_list(qr_heap_self, k);
+		check_list(thread, k);
+}
+
+void
+qr_check_heap(bool quiet)
+{
+	check_heap(&qr_heap_process, quiet);
+	if (qr_heap_self != &qr_heap_thread_none)
+		check_lists(qr_heap_self);
+}
+
+void
+qr_check_separate_heap(struct qr_heap *heap)
+{
+	check_heap(heap, true);
+	if (heap->shared != NULL)
+		check_lists(heap->shared);
 }

@@ -17,6 +17,7 @@
  *
  *     libc.c  cxx.c          malloc, operator new ...: names and errno
  *     heap.c  fast_impl.h    which of the ways a call goes
+ *     limit.c                how much there may be    separate.c  more heaps
  *     cache.c                lists of a thread       remote.c  to other threads
  *     thread.c               caches begin and end    detached.c  spans of none
  *     span.c                 pages cut into blocks   large.c  blocks of pages
@@ -96,7 +97,7 @@
  * heap as it was, after the thread has given up what it had cached and tried
  * again. What can be told to be a misuse at no cost on the fast path ends the
  * program with a report: a pointer that is no block, the second free of a
- * block when it reaches its span.
+ * block when it reaches its span. libquire-hard.so tells the rest: hard.c.
  *
  * 9. Rejected
  *
@@ -146,6 +147,22 @@ static unsigned
 class_of(size_t size)
 {
 	return qr_size_class_of(qr_max(size, QR_SIZE_TINY_BYTES + 1));
+}
+
+unsigned
+qr_heap_class_of(size_t size, size_t align)
+{
+	if (align > QR_PAGE_SIZE)
+		return QR_SIZE_CLASSES;
+	return qr_size_class_aligned(qr_max(size, QR_SIZE_TINY_BYTES + 1),
+	    align);
+}
+
+unsigned
+qr_heap_align_order(size_t align)
+{
+	unsigned order = qr_order_of(align);
+	return order > QR_PAGE_SHIFT ? order - QR_PAGE_SHIFT : 0;
 }
 
 /* A block of a class, whatever the state of this thread. */
@@ -270,15 +287,9 @@ qr_heap_aligned_alloc(size_t align, size_t size)
 		errno = EINVAL;
 		return NULL;
 	}
-	unsigned size_class = QR_SIZE_CLASSES;
-	if (align <= QR_PAGE_SIZE)
-		size_class =
-		    qr_size_class_aligned(qr_max(size, QR_SIZE_TINY_BYTES + 1),
-			align);
-	unsigned order = qr_order_of(align);
 	return request_alloc(&(struct heap_request){ .size = size,
-	    .size_class = size_class,
-	    .align_order = order > QR_PAGE_SHIFT ? order - QR_PAGE_SHIFT : 0 });
+	    .size_class = qr_heap_class_of(size, align),
+	    .align_order = qr_heap_align_order(align) });
 }
 
 /* --- free --- */

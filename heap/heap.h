@@ -16,6 +16,9 @@
  */
 void qr_check_heap(bool quiet);
 
+/* The same for a separate heap, which nobody uses meanwhile. */
+void qr_check_separate_heap(struct qr_heap *heap);
+
 /*
  * One line a size class that is in use, and a total, through print, which is
  * called with no lock held and may allocate.

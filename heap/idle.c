@@ -204,6 +204,9 @@ qr_heap_idle_forget(void)
 void
 qr_heap_idle_notice(struct qr_heap *heap)
 {
+	/* Separate heaps are their users' to trim. */
+	if (heap != &qr_heap_process)
+		return;
 	/* Relaxed: hints, and the state is looked at again. */
 	uint32_t state =
 	    atomic_load_explicit(&idle.state, memory_order_relaxed);

@@ -134,6 +134,8 @@ purge_pieces(struct qr_heap *heap, size_t keep, uint64_t least)
 void
 qr_heap_purge_to(struct qr_heap *heap, size_t keep)
 {
+	if (heap->source->ops->decommit == NULL)
+		return;
 	qr_heap_lock(heap, QR_HEAP_LOCK_PURGE);
 	purge_pieces(heap, keep, 1);
 	qr_heap_unlock(heap, QR_HEAP_LOCK_PURGE);
@@ -190,7 +192,7 @@ qr_heap_purge_due(struct qr_heap *heap)
 	    atomic_load_explicit(&heap->purge_above, memory_order_relaxed);
 	uint64_t tick =
 	    atomic_load_explicit(&heap->purge_tick, memory_order_relaxed);
-	if (dirty == 0)
+	if (dirty == 0 || heap->source->ops->decommit == NULL)
 		return;
 	qr_heap_idle_notice(heap);
 	uint64_t now = qr_heap_clock();

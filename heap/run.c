@@ -189,7 +189,9 @@ region_add(struct qr_heap *heap, uint64_t pages, size_t align)
 		return -QR_ENOMEM;
 	size_t need = qr_round_up(pages << QR_PAGE_SHIFT, CHUNK_BYTES);
 	size_t bytes = (size_t)1 << qr_bit_highest(qr_max(most, CHUNK_BYTES));
-	size_t least = qr_min(bytes, REGION_BYTES_MIN);
+	/* Where there is little in all, any part of it will do. */
+	size_t least =
+	    bytes < REGION_BYTES_MIN ? CHUNK_BYTES : REGION_BYTES_MIN;
 	for (; bytes > need; bytes /= 2) {
 		size_t want = qr_max(align, qr_min(base_align, bytes));
 		if (bytes >= least && region_create(heap, bytes, want) == 0)
@@ -204,6 +206,24 @@ qr_heap_run_init(struct qr_heap *heap)
 	QR_ASSERT(heap->source->grain_bytes <= QR_HEAP_TABLE_STEP,
 	    "pages of %zu bytes", heap->source->grain_bytes);
 	return region_add(heap, 1, 0);
+}
+
+void
+qr_heap_run_fini(struct qr_heap *heap)
+{
+	const struct qr_page_source *source = heap->source;
+	unsigned regions =
+	    atomic_load_explicit(&heap->regions, memory_order_relaxed);
+	/* The last one first, for sources that can only shrink. */
+	while (regions-- > 0) {
+		struct qr_heap_region *region = heap->region[regions];
+		char *base = qr_heap_page_address(region, 0);
+		size_t bytes = (size_t)region->pages << QR_PAGE_SHIFT;
+		struct region_layout layout;
+		layout_compute(&layout, region->pages);
+		source->ops->release(source->ctx, region, layout.total);
+		source->ops->release(source->ctx, base, bytes);
+	}
 }
 
 /* --- commits --- */

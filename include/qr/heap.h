@@ -116,6 +116,41 @@ QR_PUBLIC void qr_heap_get_limits(struct qr_heap_limits *limits);
 QR_PUBLIC bool qr_heap_is_low(void);
 
 /*
+ * Heaps of their own, beside malloc's. Blocks of one are given back to it, or
+ * go with it when it is destroyed, which takes as long as it has regions, not
+ * blocks. Any thread may use any heap; each call takes a lock. A child of fork
+ * must not use one that another thread was using at that moment.
+ */
+struct qr_heap;
+
+/* Pages from source, which outlives the heap; NULL: from the operating system.
+ * NULL and errno ENOMEM: there are none. */
+QR_PUBLIC QR_MUST_CHECK struct qr_heap *qr_heap_create(
+    const struct qr_page_source *source);
+
+/*
+ * Inside memory of the caller's, with nothing outside of it: the heap uses the
+ * largest powers of two that fit, aligned to 2 MiB, so a few more MiB than the
+ * blocks need are to be there. What was in it is lost. NULL and errno ENOMEM:
+ * it is too small.
+ */
+QR_PUBLIC QR_MUST_CHECK struct qr_heap *qr_heap_create_in(void *memory,
+    size_t bytes);
+
+/* Gives back all its memory; all its blocks are gone. Nobody may be using it.
+ * The memory of qr_heap_create_in is the caller's again. */
+QR_PUBLIC void qr_heap_destroy(struct qr_heap *heap);
+
+/* As malloc and aligned_alloc. */
+QR_PUBLIC QR_MUST_CHECK void *qr_heap_alloc(struct qr_heap *heap, size_t size);
+QR_PUBLIC QR_MUST_CHECK void *qr_heap_alloc_aligned(struct qr_heap *heap,
+    size_t align, size_t size);
+
+/* A block of this heap, or NULL. Anything else ends the program with a
+ * report. */
+QR_PUBLIC void qr_heap_give_back(struct qr_heap *heap, void *block);
+
+/*
  * Takes pages from source instead of from the operating system. Before the
  * first allocation only, else -QR_EBUSY.
  */

@@ -38,7 +38,8 @@ struct qr_page_source_ops {
 	int (*commit)(void *ctx, void *start, size_t bytes);
 
 	/* Drops the contents of a committed part, which reads as zero from
-	 * here on, and gives its memory back. It stays committed. */
+	 * here on, and gives its memory back. It stays committed. NULL:
+	 * nothing is ever given back. */
 	int (*decommit)(void *ctx, void *start, size_t bytes);
 
 	/* Gives back a whole reservation. */
