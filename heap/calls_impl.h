@@ -119,7 +119,10 @@ char *qr_span_start(const struct qr_heap *heap, const struct qr_span *span);
 unsigned qr_span_order_min(unsigned size_class);
 unsigned qr_span_order_max(unsigned size_class);
 
-/* A span of 1 << order pages with no block cut, on no list, its pages marked
+/* Pages of a span of that order: no more than its blocks reach into. */
+unsigned qr_span_pages(unsigned size_class, unsigned order);
+
+/* A span of at most 1 << order pages with no block cut, on no list, its pages marked
  * as owner's. NULL: no memory. */
 struct qr_span *qr_span_create(struct qr_heap *heap, unsigned size_class,
     unsigned order, uint32_t owner);

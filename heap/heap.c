@@ -54,11 +54,13 @@
  *
  * A class's first span in a thread has the fewest pages that waste at most an
  * eighth, each further one twice as many up to 16, 64 or 256 KiB by size of
- * block. Pages are cut one after the other, when the blocks are needed, so an
- * uncut page is never touched. A thread takes from the first span on its
- * list of partial ones; spans come first on it when they cease to be full, so
- * full ones stay full and sparse ones have time to become empty. An empty
- * span goes back to the buddy at once, unless it is its class's only one.
+ * block, less the pages that no block of it reaches into. Rounding to classes
+ * and the ends of spans take 2.9 % together, over all sizes of 24 bytes to 32
+ * KiB. Pages are cut one after the other, when the blocks are needed, so an
+ * uncut page is never touched. A thread takes from the first span on its list
+ * of partial ones; spans come first on it when they cease to be full, so full
+ * ones stay full and sparse ones have time to become empty. An empty span goes
+ * back to the buddy at once, unless it is its class's only one.
  *
  * 6. Invariants, verified by qr_check_heap
  *

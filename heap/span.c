@@ -15,7 +15,8 @@
  * touched too early where there is little. */
 #define CUT_PART 4u
 
-/* The waste at the end of a span is at most this part of it. */
+/* The waste at the end of a span's pages is at most this part of them, before
+ * those without a block are left out. */
 #define SPAN_WASTE_PART 8u
 
 /* A block's reciprocal is of 2^34: the most that 8 bytes leave in 32 bits. */
@@ -52,6 +53,14 @@ qr_span_order_min(unsigned size_class)
 		order++;
 	}
 	return order;
+}
+
+unsigned
+qr_span_pages(unsigned size_class, unsigned order)
+{
+	size_t size = qr_size_of_class(size_class);
+	size_t blocks = (QR_PAGE_SIZE << order) / size;
+	return (unsigned)qr_div_round_up(blocks * size, QR_PAGE_SIZE);
 }
 
 /* A field of two writers in turn: its owner, or who holds the detached lock;
@@ -173,8 +182,9 @@ qr_span_create(struct qr_heap *heap, unsigned size_class, unsigned order,
 {
 	struct qr_span *span = NULL;
 	struct qr_heap_run run;
-	uint64_t pages = (uint64_t)1 << order;
-	size_t blocks = (QR_PAGE_SIZE << order) / qr_size_of_class(size_class);
+	size_t size = qr_size_of_class(size_class);
+	size_t blocks = (QR_PAGE_SIZE << order) / size;
+	uint64_t pages = qr_span_pages(size_class, order);
 
 	qr_heap_lock(heap, QR_HEAP_LOCK_RUNS);
 	if (qr_heap_run_alloc(heap, pages, 0, false, &run) != 0)
