@@ -65,6 +65,28 @@ find_letter(const struct letter *letters, char letter)
 	return NULL;
 }
 
+/* One letter at at[0]; its value, if it has one, is what follows it or the next
+ * argument. False: problem. */
+static bool
+take_letter(const struct tool *tool, const struct letter *letter,
+    const char *at, char ***next, struct alias *alias)
+{
+	const char *value = "";
+
+	if (letter->has_value && at[1] != '\0')
+		value = at + 1;
+	else if (letter->has_value)
+		value = **next;
+	if (value == NULL)
+		return false;
+	*next += letter->has_value && at[1] == '\0';
+	if (tool->take != NULL && tool->take(alias, *at, value, tool->ctx))
+		return true;
+	if (letter->word != NULL)
+		add(alias, letter->word, value);
+	return true;
+}
+
 /* "-xk", "-s pss", "-spss". *next is the argument after it. False: problem. */
 static bool
 take_letters(const struct tool *tool, const char *argument, char ***next,
@@ -72,26 +94,17 @@ take_letters(const struct tool *tool, const char *argument, char ***next,
 {
 	for (const char *at = argument + 1; *at != '\0'; at++) {
 		const struct letter *letter = find_letter(tool->letters, *at);
-		const char *value = "";
 		if (letter == NULL) {
 			problem_what(problem, EXIT_USAGE,
 			    "%s: -%c has no meaning here", tool->name, *at);
 			problem_advise(problem, "quire %s --help", tool->name);
 			return false;
 		}
-		if (letter->has_value) {
-			value = at[1] != '\0' ? at + 1 : *(*next);
-			if (value == NULL) {
-				problem_what(problem, EXIT_USAGE,
-				    "%s: -%c: value missing", tool->name, *at);
-				return false;
-			}
-			*next += at[1] == '\0';
+		if (!take_letter(tool, letter, at, next, alias)) {
+			problem_what(problem, EXIT_USAGE,
+			    "%s: -%c: value missing", tool->name, *at);
+			return false;
 		}
-		if (!(tool->take != NULL &&
-			tool->take(alias, *at, value, tool->ctx)) &&
-		    letter->word != NULL)
-			add(alias, letter->word, value);
 		if (letter->has_value)
 			return true;
 	}

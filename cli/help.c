@@ -40,7 +40,8 @@ print_overview(const struct term *term)
 	    "is\n\n"
 	    "  quire run -m 256M -- python3 job.py   run it within 256 MiB\n"
 	    "  quire run -m 50%% -- ./app             within half of the RAM\n"
-	    "  quire doctor -- ./app                 can that work here?\n\n",
+	    "  quire doctor -- ./app                 can that work here?\n"
+	    "  quire top                             who has the RAM now?\n\n",
 	    term_style(term, STYLE_STRONG), term_style(term, STYLE_PLAIN));
 	for (const struct command *command = commands; command->name != NULL;
 	     command++) {

@@ -4,7 +4,6 @@
  * commands, the table of options and the registry of columns. The pages in
  * man/ that are made in this way are compared with it by a test.
  */
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,6 +11,22 @@
 #include "see/view.h"
 
 #define LINE_MAX_COLUMNS 76u
+
+static void
+lower(char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text >= 'A' && *text <= 'Z')
+			*text = (char)(*text - 'A' + 'a');
+}
+
+static void
+upper(char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text >= 'a' && *text <= 'z')
+			*text = (char)(*text - 'a' + 'A');
+}
 
 /* Text in lines, none of which begins with a sign that mdoc would obey. */
 static void
@@ -50,6 +65,26 @@ put_text(const char *text)
 	putchar('\n');
 }
 
+/* A word of a usage without its brackets and dots, in lower case, with blanks
+ * round its bars. */
+static void
+plain_word(const char *usage, size_t length, char *word, size_t capacity)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < length && kept + 4 < capacity; i++) {
+		char c = usage[i];
+		if (c == '|') {
+			memcpy(word + kept, " | ", 3);
+			kept += 3;
+		} else if (c != '[' && c != ']' && c != '.') {
+			word[kept++] = c;
+		}
+	}
+	word[kept] = '\0';
+	lower(word);
+}
+
 /* "[OPTION]... [PID|NAME]...": a macro each. */
 static void
 put_usage(const char *usage)
@@ -57,27 +92,14 @@ put_usage(const char *usage)
 	while (*usage != '\0') {
 		size_t length = strcspn(usage, " ");
 		char word[64];
-		size_t kept = 0;
-		bool optional = usage[0] == '[';
 		bool many =
 		    length > 3 && strncmp(usage + length - 3, "...", 3) == 0;
-		for (size_t i = 0; i < length && kept + 4 < sizeof(word); i++) {
-			char c = usage[i];
-			if (c == '[' || c == ']' || c == '.')
-				continue;
-			if (c == '|') {
-				memcpy(word + kept, " | ", 3);
-				kept += 3;
-			} else {
-				word[kept++] = (char)tolower((unsigned char)c);
-			}
-		}
-		word[kept] = '\0';
+		plain_word(usage, length, word, sizeof(word));
 		if (strcmp(word, "--") == 0)
 			printf(".Fl Fl\n");
 		else
-			printf(".%sAr %s%s\n", optional ? "Op " : "", word,
-			    many ? " ..." : "");
+			printf(".%sAr %s%s\n", usage[0] == '[' ? "Op " : "",
+			    word, many ? " ..." : "");
 		usage += length;
 		usage += strspn(usage, " ");
 	}
@@ -218,21 +240,25 @@ bool
 manual_print(const char *name)
 {
 	const struct command *command = command_find(name);
-	char upper[COMMAND_NAME_MAX] = "";
+	char title[COMMAND_NAME_MAX];
+	char sentence[160];
 	bool is_view = false;
 
 	if (command == NULL || command->details == NULL)
 		return false;
-	for (size_t i = 0; name[i] != '\0' && i + 1 < sizeof(upper); i++)
-		upper[i] = (char)toupper((unsigned char)name[i]);
+	snprintf(title, sizeof(title), "%s", name);
+	upper(title);
+	/* Without its first capital and its full stop. */
+	snprintf(sentence, sizeof(sentence), "%c%.*s",
+	    command->summary[0] - 'A' + 'a', (int)strlen(command->summary) - 2,
+	    command->summary + 1);
 	for (const struct view *const *view = views; *view != NULL; view++)
 		is_view = is_view || strcmp((*view)->command, name) == 0;
 	printf(".\\\" SPDX-License-Identifier: MIT\n"
 	       ".\\\" Made by: quire help manual %s\n"
 	       ".Dd November 30, 2026\n.Dt QUIRE-%s 1\n.Os\n.Sh NAME\n"
-	       ".Nm quire-%s\n.Nd %c%.*s\n.Sh SYNOPSIS\n.Nm quire %s\n",
-	    name, upper, name, tolower((unsigned char)command->summary[0]),
-	    (int)strlen(command->summary) - 2, command->summary + 1, name);
+	       ".Nm quire-%s\n.Nd %s\n.Sh SYNOPSIS\n.Nm quire %s\n",
+	    name, title, name, sentence, name);
 	put_usage(command->usage);
 	printf(".Sh DESCRIPTION\n");
 	for (const char *text = command->details; *text != '\0';) {

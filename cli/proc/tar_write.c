@@ -82,7 +82,8 @@ put_header(struct tar_writer *tar, const char *name, size_t size, uint32_t uid,
 	    (unsigned long long)time(NULL) & 077777777777u);
 	memset(block + 148, ' ', 8);
 	block[156] = type;
-	memcpy(block + 257, "ustar\00000", 8);
+	(void)snprintf(block + 257, 6, "ustar");
+	block[263] = block[264] = '0'; /* the version */
 	for (size_t i = 0; i < sizeof(block); i++)
 		sum += (unsigned char)block[i];
 	(void)snprintf(block + 148, 8, "%06o", sum & 0777777u);

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fts.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,14 +17,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "cli/file.h"
 #include "cli/size.h"
 #include "meminfo.h"
 #include "process.h"
 #include "views.h"
 
 #define CACHESTAT_CALL 451 /* on every architecture */
-#define PATH_DEPTH_MAX 64u /* of folders within each other */
 
 /* A file, known by device and inode. */
 struct cached {
@@ -238,31 +237,28 @@ visit_processes(struct cache *cache)
 
 /* A file, or all below a folder; links are not followed within it. */
 static bool
-visit_path(struct cache *cache, const char *path, unsigned depth)
+visit_path(struct cache *cache, char *path)
 {
-	struct stat status;
-	struct dirent *entry;
+	char *paths[] = { path, NULL };
+	FTSENT *entry;
+	FTS *walk =
+	    fts_open(paths, FTS_PHYSICAL | FTS_COMFOLLOW | FTS_NOCHDIR, NULL);
 
-	if ((depth == 0 ? stat(path, &status) : lstat(path, &status)) != 0)
+	if (walk == NULL)
 		return false;
-	if (!S_ISDIR(status.st_mode)) {
-		(void)take_path(cache, path, path);
-		return true;
+	int error = 0;
+	while ((entry = fts_read(walk)) != NULL) {
+		if (entry->fts_info == FTS_F)
+			(void)take_path(cache, entry->fts_path,
+			    entry->fts_path);
+		else if (entry->fts_info == FTS_NS && entry->fts_level == 0)
+			error = entry->fts_errno;
+		else if (entry->fts_info == FTS_DNR)
+			cache->unreadable++;
 	}
-	DIR *directory = depth < PATH_DEPTH_MAX ? opendir(path) : NULL;
-	if (directory == NULL) {
-		cache->unreadable++;
-		return true;
-	}
-	while ((entry = readdir(directory)) != NULL) {
-		char below[PATH_MAX];
-		if (strcmp(entry->d_name, ".") != 0 &&
-		    strcmp(entry->d_name, "..") != 0 &&
-		    path_join(below, path, "/", entry->d_name, NULL))
-			(void)visit_path(cache, below, depth + 1);
-	}
-	(void)closedir(directory);
-	return true;
+	(void)fts_close(walk);
+	errno = error;
+	return error == 0;
 }
 
 static void
@@ -303,7 +299,7 @@ fill_cache(struct session *session, struct table *table)
 	table->columns[table_find(table, COL_RESIDENT)].wanted = true;
 	char **operand = session->options->operands;
 	for (; *operand != NULL; operand++)
-		if (!visit_path(&cache, *operand, 0)) {
+		if (!visit_path(&cache, *operand)) {
 			problem_what(&session->problem, EXIT_FAILED,
 			    "cannot look at %s", *operand);
 			problem_why(&session->problem, "%s", strerror(errno));

@@ -266,40 +266,48 @@ add_folders(struct writing *writing, const char *folder, const char *prefix,
 	}
 }
 
-/* The memory files of our control group and all above it, in the places where
- * each version may be mounted. */
+/* The memory files of one group, in the places where each version may be
+ * mounted. */
 static void
-add_groups(struct writing *writing)
+add_group(struct writing *writing, const char *group)
 {
 	static const char *const mounts[] = { "sys/fs/cgroup",
-		"sys/fs/cgroup/memory", "sys/fs/cgroup/unified" };
+		"sys/fs/cgroup/memory", "sys/fs/cgroup/unified", NULL };
 	static const char *const files[] = { "memory.max", "memory.high",
 		"memory.current", "memory.stat", "memory.events",
 		"memory.swap.max", "memory.swap.current", "memory.peak",
 		"memory.limit_in_bytes", "memory.usage_in_bytes",
 		"memory.max_usage_in_bytes", "memory.failcnt",
-		"memory.kmem.usage_in_bytes" };
+		"memory.kmem.usage_in_bytes", NULL };
 	char path[PATH_MAX];
+
+	for (size_t i = 0; mounts[i] != NULL; i++)
+		for (size_t j = 0; files[j] != NULL; j++) {
+			(void)snprintf(path, sizeof(path), "%s%s/%s", mounts[i],
+			    strcmp(group, "/") == 0 ? "" : group, files[j]);
+			add_other(writing, path);
+		}
+}
+
+/* Our control groups and all above them. */
+static void
+add_groups(struct writing *writing)
+{
 	char *line;
 
 	if (source_read(writing->capture->source, "proc/self/cgroup",
-		&writing->text) != 0)
+		&writing->text) != 0 ||
+	    writing->text.text == NULL)
 		return;
 	char *text = arena_string(&writing->arena, writing->text.text);
 	while ((line = line_next(&text)) != NULL) {
 		char *group = strrchr(line, ':');
-		if (group == NULL)
-			continue;
-		for (group++;; *strrchr(group, '/') = '\0') {
-			for (size_t i = 0; i < 3 * 13; i++) {
-				(void)snprintf(path, sizeof(path), "%s%s/%s",
-				    mounts[i / 13],
-				    strcmp(group, "/") == 0 ? "" : group,
-				    files[i % 13]);
-				add_other(writing, path);
-			}
-			if (strrchr(group, '/') == NULL)
-				break;
+		char *slash = group;
+		while (slash != NULL) {
+			add_group(writing, group + 1);
+			slash = strrchr(group + 1, '/');
+			if (slash != NULL)
+				*slash = '\0';
 		}
 	}
 }

@@ -143,11 +143,11 @@ merge(struct table *table, const struct side *a, const struct side *b,
     const struct comparison *comparison)
 {
 	size_t i = 0, j = 0;
-	const char *left, *right;
 
-	while (
-	    (left = key_at(a, i)) != NULL || (right = key_at(b, j)) != NULL) {
-		right = key_at(b, j);
+	for (;;) {
+		const char *left = key_at(a, i), *right = key_at(b, j);
+		if (left == NULL && right == NULL)
+			return;
 		int order = left == NULL    ? 1
 			    : right == NULL ? -1
 					    : strcmp(left, right);

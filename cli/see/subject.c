@@ -90,7 +90,11 @@ subject_unreadable(struct session *session, int pid, int error)
 {
 	problem_what(&session->problem, EXIT_FAILED,
 	    "process %d cannot be looked into", pid);
-	problem_why(&session->problem, "%s", strerror(-error));
+	if (error == -ENOENT && !source_is_live(session->source))
+		problem_why(&session->problem,
+		    "it could not be read where this was captured");
+	else
+		problem_why(&session->problem, "%s", strerror(-error));
 	if (error == -EACCES || error == -EPERM)
 		problem_advise(&session->problem,
 		    "as its user, as root, or with CAP_SYS_PTRACE");

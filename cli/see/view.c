@@ -351,6 +351,8 @@ run_round(struct session *session)
 	if (session_has(session, OPTION_VIEW_VERBOSE))
 		say("%zu rows in %.1f ms, %.1f ms to write", table->row_count,
 		    (read - begun) * 1e3, (now_seconds() - read) * 1e3);
+	if (code == EXIT_NOTHING && !session_has(session, OPTION_VIEW_QUIET))
+		say("nothing matched");
 	table_fini(table);
 	return code;
 }

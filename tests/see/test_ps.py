@@ -105,6 +105,28 @@ def names():
         same(len(ODD_NAMES), len(rows), "mappings")
 
 
+def kinds():
+    """32 bits, hugetlbfs, both versions of control groups, circles of
+    parents, and a kernel without a rollup."""
+    with Machine(409) as box:
+        box.process(7, "old", ppid=8, rollup=False, areas=[
+            Area(0xbff00000, 2048, "rw-p", "[stack]", Rss=100, Pss=100,
+                 Private_Dirty=100),
+            Area(0x40000000, 4096, "rw-s", "/dev/hugepages/x", 3,
+                 Private_Hugetlb=2048, Shared_Hugetlb=2048)])
+        box.process(8, "circle", ppid=7, areas=[Area(0x1000, 4, Rss=4,
+                                                     Pss=4)])
+        box.put("proc/7/cgroup", "9:cpu:/a\n4:memory,x:/b\n0::/c\n")
+        rows = {row["pid"]: row for row in box.quire(
+            "ps", "--json", "-O").rows()}
+        same((100 * KIB, 100 * KIB, 2 * MIB, 2 * MIB, "/b", 2), tuple(
+            rows[7][key] for key in ("rss", "pss", "private_hugetlb",
+                                     "shared_hugetlb", "cgroup", "maps")),
+             "an old kernel's")
+        same("/box", rows[8]["cgroup"], "version 2")
+        has(box.quire("ps", "nobody", code=3), "nothing matched")
+
+
 def options():
     with Machine() as box:
         for pid in range(1, 6):
@@ -151,8 +173,10 @@ def live():
     """This machine; another user; streams."""
     same(True, any(row["pid"] == os.getpid()
                    for row in quire("ps", "--json").rows()), "live")
-    for name in ("HOME", "PATH"):
-        os.environ.setdefault(name, "/")
+    total = quire("ps", "-t", "--json").json["total"]
+    free = {row["of"]: row for row in quire("free", "--json").rows()}
+    same(True, total["epss"] <= free["ram"]["total"] + free["swap"]["total"],
+         "no more than there is")
     if os.path.exists("/dev/full"):
         code = os.system("%s ps >/dev/full 2>/dev/null" %
                          "'%s'" % os.path.abspath(QUIRE))
@@ -163,6 +187,7 @@ def main():
     rng = random.Random(SEED)
     truth()
     names()
+    kinds()
     options()
     for _ in range(6):
         add_up(rng)
