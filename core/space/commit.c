@@ -10,6 +10,10 @@
  * best: no codec squeezes a program's heap further. */
 #define COMMIT_SQUEEZE 8u
 
+/* Under QR_OVERCOMMIT_GUESS this much could be had of any machine, so that
+ * frames need not be counted: there is none of eight frames. */
+#define COMMIT_SMALL (8u * COMMIT_SQUEEZE)
+
 bool
 qr_commit_counts(const struct qr_spaces *spaces, unsigned prot, unsigned flags)
 {
@@ -51,7 +55,7 @@ qr_space_may_map(const struct qr_space *space, uint64_t size_bytes,
 int
 qr_commit_charge(struct qr_spaces *spaces, uint64_t pages)
 {
-	if (spaces->overcommit == QR_OVERCOMMIT_GUESS &&
+	if (spaces->overcommit == QR_OVERCOMMIT_GUESS && pages > COMMIT_SMALL &&
 	    pages > commit_guess_max(spaces))
 		return -QR_ENOMEM;
 	/* Relaxed: a count that orders nothing; the sum decides. */

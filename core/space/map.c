@@ -62,16 +62,21 @@ qr_map_clear(struct qr_space *space, qr_vaddr_t start, qr_vaddr_t end,
 	struct qr_area *area = qr_area_find(space, start);
 	if (area == NULL || area->start >= end)
 		return;
+	/* What was never touched has no nodes to prune. */
+	qr_vaddr_t at = start;
+	size_t count;
+	bool has_nodes = qr_table_next(&space->table, &at, end, &count) != NULL;
 	while (area != NULL && area->start < end) {
 		struct qr_area *next = qr_area_next(area);
-		if (!qr_area_is_foreign(area))
+		if (has_nodes && !qr_area_is_foreign(area))
 			qr_pages_drop(space, area->start, area->end, host);
 		if ((area->flags & QR_AREA_CHARGED) != 0)
 			qr_commit_uncharge(space->spaces, qr_area_pages(area));
 		qr_area_remove(space, area);
 		area = next;
 	}
-	qr_table_prune(&space->table, start, end);
+	if (has_nodes)
+		qr_table_prune(&space->table, start, end);
 }
 
 int

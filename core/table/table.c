@@ -181,10 +181,22 @@ walk_down(const struct qr_table *table, qr_vaddr_t address, unsigned level,
 	}
 }
 
+/* How many entries from this one on, left of them at most, name nothing. */
+static size_t
+walk_absent(const qr_pte_word *word, size_t left)
+{
+	size_t count = 0;
+	/* Relaxed: one that is there is walked to again. */
+	while (count < left &&
+	       atomic_load_explicit(&word[count], memory_order_relaxed) == 0)
+		count++;
+	return count;
+}
+
 /*
  * The first run of entries of the level in [*address, end) whose node exists:
  * its first entry, address and length, or NULL. Each turn but the last skips
- * a subtree that is absent.
+ * the subtrees that are absent next to each other in one node.
  */
 static qr_pte_word *
 walk_run(const struct qr_table *table, unsigned level, qr_vaddr_t *address,
@@ -197,15 +209,16 @@ walk_run(const struct qr_table *table, unsigned level, qr_vaddr_t *address,
 		qr_pte_word *word = walk_down(table, at, level, &reached);
 		qr_vaddr_t span = geometry_span(geometry, reached);
 		qr_vaddr_t base = qr_round_down(at, span);
+		size_t left = geometry_entries(geometry, reached) -
+			      geometry_index(geometry, reached, at);
+		left = qr_min(left, (size_t)qr_div_round_up(end - base, span));
 		if (reached == level) {
-			size_t left = geometry_entries(geometry, level) -
-				      geometry_index(geometry, level, at);
 			*address = at;
-			*count = qr_min(left,
-			    (size_t)qr_div_round_up(end - base, span));
+			*count = left;
 			return word;
 		}
-		at = base + span;
+		/* If it has come to be meanwhile, none are absent. */
+		at = qr_max(at, base + walk_absent(word, left) * span);
 	}
 	return NULL;
 }
@@ -302,7 +315,8 @@ qr_table_prune(struct qr_table *table, qr_vaddr_t start, qr_vaddr_t end)
 		qr_pte_word *word;
 		while (
 		    (word = walk_run(table, level, &at, end, &count)) != NULL) {
-			for (size_t i = 0; i < count; i++)
+			for (size_t i = walk_absent(word, count); i < count;
+			     i += 1 + walk_absent(&word[i + 1], count - i - 1))
 				prune_entry(table, &word[i], level);
 			at = qr_round_down(at, span) + count * span;
 		}
@@ -343,9 +357,11 @@ void
 qr_table_fini(struct qr_table *table)
 {
 	qr_check_table(table, QR_CHECK_SIGNATURE);
-	qr_table_prune(table, 0, qr_geometry_end(table->geometry));
 	uint64_t nodes =
 	    atomic_load_explicit(&table->nodes, memory_order_relaxed);
+	if (nodes != 1)
+		qr_table_prune(table, 0, qr_geometry_end(table->geometry));
+	nodes = atomic_load_explicit(&table->nodes, memory_order_relaxed);
 	if (nodes != 1)
 		qr_table_for_each(table, table_refuse_entry, NULL);
 	QR_ASSERT(nodes == 1, "table.3: %llu nodes left at the end",

@@ -11,17 +11,30 @@
 
 #include <signal.h>
 #include <stdint.h>
+#include <ucontext.h>
 
 /* Does the work n times. */
 typedef void step_count_fn(void *ctx, unsigned n);
 
 static volatile uint64_t step_count;
+static volatile int step_running; /* instructions are being counted */
 
+/* A repeated string instruction traps at each turn and counts once. */
 static inline void
-step_count_trap(int number)
+step_count_trap(int number, siginfo_t *info, void *context)
 {
+	static volatile uintptr_t last;
+	uintptr_t at = 0;
 	(void)number;
-	step_count++;
+	(void)info;
+#if defined(__x86_64__)
+	at = (uintptr_t)((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+#else
+	(void)context;
+#endif
+	if (at != last)
+		step_count++;
+	last = at;
 }
 
 #if defined(__x86_64__)
@@ -56,9 +69,11 @@ static inline uint64_t
 step_count_run(step_count_fn *work, void *ctx, unsigned n)
 {
 	step_count = 0;
+	step_running = 1;
 	STEP_COUNT_BEGIN();
 	work(ctx, n);
 	STEP_COUNT_END();
+	step_running = 0;
 	return step_count;
 }
 
@@ -66,7 +81,8 @@ step_count_run(step_count_fn *work, void *ctx, unsigned n)
 static inline uint64_t
 step_count_hundredths(step_count_fn *work, void *ctx, unsigned n)
 {
-	struct sigaction action = { .sa_handler = step_count_trap };
+	struct sigaction action = { .sa_sigaction = step_count_trap,
+		.sa_flags = SA_SIGINFO };
 	struct sigaction before;
 	(void)sigaction(SIGTRAP, &action, &before);
 	uint64_t none = step_count_run(work, ctx, 0);

@@ -6,7 +6,7 @@
  * (step_count.h), so the numbers are exact for a compiler; the limits have
  * room for two of them.
  */
-#define _DEFAULT_SOURCE
+#define _GNU_SOURCE
 #include "frame_rig.h"
 #include "random.h"
 
