@@ -105,18 +105,13 @@ cap_grow(struct qr_heap_thread *thread, unsigned size_class)
 
 /* --- giving away --- */
 
-bool
-qr_heap_put_own(struct qr_heap_thread *thread, struct qr_span *span,
-    void *block)
+/* Blocks were put into a span of the thread's: puts it on the list where it
+ * belongs now, or away. */
+static void
+span_filled(struct qr_heap_thread *thread, struct qr_span *span)
 {
 	struct qr_heap *heap = thread->heap;
 	qr_span_ref_t *lists = thread->spans[span->size_class];
-	QR_DEBUG(qr_heap_lock_is_mine(&thread->lock), "thread %u's lock",
-	    thread->number);
-	QR_ASSERT(span->owner == thread->number,
-	    "a span of thread %u in the cache of thread %u", span->owner,
-	    thread->number);
-	qr_span_put(heap, span, block);
 	if (span->full) {
 		/* The list that it is on was chosen before the put. */
 		qr_span_list_remove(heap, lists, span);
@@ -125,10 +120,28 @@ qr_heap_put_own(struct qr_heap_thread *thread, struct qr_span *span,
 	/* One empty span a class stays, so that a program that swings about
 	 * the end of a span does not make and destroy it each time. */
 	if (!qr_span_is_empty(span) || (span->next == 0 && span->prev == 0))
-		return false;
+		return;
 	qr_span_list_remove(heap, lists, span);
 	qr_span_destroy(heap, span);
-	return true;
+}
+
+static void
+assert_own(const struct qr_heap_thread *thread, const struct qr_span *span)
+{
+	QR_DEBUG(qr_heap_lock_is_mine(&thread->lock), "thread %u's lock",
+	    thread->number);
+	QR_ASSERT(span->owner == thread->number,
+	    "a span of thread %u in the cache of thread %u", span->owner,
+	    thread->number);
+}
+
+void
+qr_heap_put_own(struct qr_heap_thread *thread, struct qr_span *span,
+    void *block)
+{
+	assert_own(thread, span);
+	qr_span_put(thread->heap, span, block);
+	span_filled(thread, span);
 }
 
 /* The span of a block if it is this thread's; else sends the block off and
@@ -151,31 +164,25 @@ qr_heap_put_own_block(struct qr_heap_thread *thread, void *block)
 {
 	struct qr_span *span = span_or_send(thread, block);
 	if (span != NULL)
-		(void)qr_heap_put_own(thread, span, block);
+		qr_heap_put_own(thread, span, block);
 }
 
 /* Puts all blocks of a chain into their spans, or sends them there. What was
- * allocated together is often freed together, so the next block's span is
- * first looked for where the last one's was. */
+ * allocated together is often freed together: in runs of one span. */
 static void
 chain_put(struct qr_heap_thread *thread, void *chain)
 {
-	struct qr_span *span = NULL;
-	uintptr_t start = 0;
-	uintptr_t bytes = 0;
 	while (chain != NULL) {
-		void *block = chain;
-		chain = *(void **)block;
-		if ((uintptr_t)block - start >= bytes) {
-			bytes = 0;
-			span = span_or_send(thread, block);
-			if (span == NULL)
-				continue;
-			start = (uintptr_t)qr_span_start(thread->heap, span);
-			bytes = (uintptr_t)span->pages << QR_PAGE_SHIFT;
+		/* A block that is sent is written to. */
+		void *next = *(void **)chain;
+		struct qr_span *span = span_or_send(thread, chain);
+		if (span == NULL) {
+			chain = next;
+			continue;
 		}
-		if (qr_heap_put_own(thread, span, block))
-			bytes = 0;
+		assert_own(thread, span);
+		chain = qr_span_put_chain(thread->heap, span, chain);
+		span_filled(thread, span);
 	}
 }
 

@@ -138,6 +138,11 @@ unsigned qr_span_take(struct qr_heap *heap, struct qr_span *span,
 /* Puts a block back. Reports a block that is free already. */
 void qr_span_put(struct qr_heap *heap, struct qr_span *span, void *block);
 
+/* The same for the blocks at the head of a chain that are the span's. Returns
+ * the rest of the chain. */
+void *qr_span_put_chain(struct qr_heap *heap, struct qr_span *span,
+    void *chain);
+
 /* Makes the counts agree with the free map, after its owner was lost. */
 void qr_span_recount(struct qr_span *span);
 
@@ -220,10 +225,10 @@ int32_t qr_heap_list_most(const struct qr_heap_list *list, unsigned size_class);
 /* Empties one list. The thread's lock held, as for the next two. */
 void qr_heap_list_flush(struct qr_heap_thread *thread, unsigned size_class);
 
-/* Puts a block of a span that the thread owns into the span. True: the span is
+/* Puts a block of a span that the thread owns into the span, which may be
  * destroyed with that. */
 void qr_heap_put_own_block(struct qr_heap_thread *thread, void *block);
-bool qr_heap_put_own(struct qr_heap_thread *thread, struct qr_span *span,
+void qr_heap_put_own(struct qr_heap_thread *thread, struct qr_span *span,
     void *block);
 
 /* --- remote.c: frees of other threads' blocks --- */

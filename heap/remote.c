@@ -333,7 +333,7 @@ receive_block(struct qr_heap_thread *thread, void *block, bool to_lists)
 		list->room--;
 		return;
 	}
-	(void)qr_heap_put_own(thread, qr_span_of_word(&place), block);
+	qr_heap_put_own(thread, qr_span_of_word(&place), block);
 }
 
 /* Unloads the inbox's first carrier and then the carrier. Returns how many

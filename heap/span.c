@@ -338,17 +338,16 @@ qr_span_take(struct qr_heap *heap, struct qr_span *span, unsigned limit,
  * error, for these alone less than the reciprocal: the error is less than the
  * block, and a span less than the reciprocal (2^19 at least).
  */
-void
-qr_span_put(struct qr_heap *heap, struct qr_span *span, void *block)
+static inline void
+block_put(struct qr_span *span, void *block, size_t offset, unsigned cut)
 {
-	size_t offset = (size_t)((char *)block - qr_span_start(heap, span));
 	uint64_t product = (uint64_t)offset * span->reciprocal;
 	uint64_t below = product & (((uint64_t)1 << RECIPROCAL_SHIFT) - 1);
 	unsigned number = (unsigned)(product >> RECIPROCAL_SHIFT);
 	QR_ASSERT(below < span->reciprocal,
 	    "free(%p): inside of a block of class %u, not its start", block,
 	    span->size_class);
-	QR_ASSERT(number < count_get(&span->cut),
+	QR_ASSERT(number < cut,
 	    "free(%p): a block of class %u that was never allocated", block,
 	    span->size_class);
 	uint64_t bit = (uint64_t)1 << (number & MAP_MASK);
@@ -357,7 +356,32 @@ qr_span_put(struct qr_heap *heap, struct qr_span *span, void *block)
 	    "free(%p): a block of class %u was freed twice", block,
 	    span->size_class);
 	*word |= bit;
+}
+
+void
+qr_span_put(struct qr_heap *heap, struct qr_span *span, void *block)
+{
+	size_t offset = (size_t)((char *)block - qr_span_start(heap, span));
+	block_put(span, block, offset, count_get(&span->cut));
 	count_set(&span->free, count_get(&span->free) + 1);
+}
+
+void *
+qr_span_put_chain(struct qr_heap *heap, struct qr_span *span, void *chain)
+{
+	uintptr_t start = (uintptr_t)qr_span_start(heap, span);
+	uintptr_t bytes = (uintptr_t)span->pages << QR_PAGE_SHIFT;
+	unsigned cut = count_get(&span->cut);
+	unsigned count = 0;
+	/* Ends: no block is put twice, so there are no more than cut. */
+	while (chain != NULL && (uintptr_t)chain - start < bytes) {
+		void *block = chain;
+		chain = *(void **)block;
+		block_put(span, block, (uintptr_t)block - start, cut);
+		count++;
+	}
+	count_set(&span->free, count_get(&span->free) + count);
+	return chain;
 }
 
 /* --- lists --- */
