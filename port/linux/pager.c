@@ -314,6 +314,29 @@ pager_unpin(struct qr_thread *thread)
 		qr_space_unpin(&thread->pins[--thread->pin_count]);
 }
 
+int
+pager_pin_long(struct qr_thread *thread, struct qr_pin *pin, uintptr_t start,
+    size_t size_bytes, unsigned access)
+{
+	if (size_bytes == 0 || qr_linux.space == NULL)
+		return 0;
+	if (start + size_bytes < start)
+		return -EFAULT;
+	pager_enter(thread);
+	if (pin->space == NULL)
+		qr_space_pin_register(qr_linux.space, pin);
+	int failed =
+	    qr_space_pin(qr_linux.space, pin, start, size_bytes, access);
+	pager_leave(thread);
+	return failed;
+}
+
+void
+pager_unpin_long(struct qr_pin *pin)
+{
+	qr_space_unpin(pin);
+}
+
 void
 pager_keep(struct qr_thread *thread, enum qr_thread_keep what, uintptr_t start,
     size_t size_bytes)

@@ -32,6 +32,12 @@ int pager_pin(struct qr_thread *thread, uintptr_t start, size_t size_bytes,
     unsigned access);
 void pager_unpin(struct qr_thread *thread);
 
+/* The same for memory that is used beyond the call, in a pin of the caller's,
+ * zeroed at first, that stays known. pager_pin_limit does not hold. */
+int pager_pin_long(struct qr_thread *thread, struct qr_pin *pin,
+    uintptr_t start, size_t size_bytes, unsigned access);
+void pager_unpin_long(struct qr_pin *pin);
+
 /* Most bytes that one call should pin; longer ones are served in pieces. */
 size_t pager_pin_limit(void);
 

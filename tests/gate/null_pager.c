@@ -89,6 +89,23 @@ pager_unpin(struct qr_thread *thread)
 	chaos_unpin(thread);
 }
 
+int
+pager_pin_long(struct qr_thread *thread, struct qr_pin *pin, uintptr_t start,
+    size_t size_bytes, unsigned access)
+{
+	(void)pin;
+	(void)thread;
+	(void)access;
+	chaos_keep(start, size_bytes);
+	return 0;
+}
+
+void
+pager_unpin_long(struct qr_pin *pin)
+{
+	(void)pin;
+}
+
 size_t
 pager_pin_limit(void)
 {

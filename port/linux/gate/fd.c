@@ -7,6 +7,7 @@
  * made free by moving the one that has it.
  */
 #include <fcntl.h>
+#include <linux/close_range.h>
 
 #include "plan.h"
 
@@ -31,6 +32,7 @@ plan_close(struct qr_thread *thread, struct gate_context *context,
 		return bad_descriptor(context);
 	pager_closing(thread, fd);
 	census_closing(fd);
+	async_closing(thread, fd, fd);
 	return GATE_ISSUE;
 }
 
@@ -50,6 +52,8 @@ plan_dup2(struct qr_thread *thread, struct gate_context *context,
 {
 	if (pager_owns_fd((int)call->args[0]))
 		return bad_descriptor(context);
+	if (call->args[0] != call->args[1])
+		async_closing(thread, (int)call->args[1], (int)call->args[1]);
 	if (!pager_owns_fd((int)call->args[1]))
 		return GATE_ISSUE;
 	/* A guest has numbers of its own, which nobody could move. */
@@ -96,12 +100,14 @@ enum gate_verdict
 plan_close_range(struct qr_thread *thread, struct gate_context *context,
     const struct gate_call *call)
 {
-	(void)thread;
 	uint64_t first = (uint32_t)call->args[0];
 	uint64_t last = (uint32_t)call->args[1];
 	long result = 0;
 	if (first > last)
 		return GATE_ISSUE;
+	if ((call->args[2] & CLOSE_RANGE_CLOEXEC) == 0)
+		async_closing(thread, (int)first,
+		    last > INT32_MAX ? INT32_MAX : (int)last);
 	while (first <= last && result == 0) {
 		uint64_t own = own_next(first, last);
 		if (own > first)

@@ -99,9 +99,8 @@
  * 9. What differs from the kernel. /proc shows the real masks and handlers.
  * A held signal that is sent to the process while it is blocked waits in the
  * thread that got it, out of reach of signalfd. Asking for dispatch is
- * EINVAL; int $0x80 and mseal are ENOSYS, and where pins are needed io_uring
- * and aio too: the kernel would change mappings, or touch memory, out of
- * sight. A process of one thread that installs a filter (seccomp) goes on without the gate; in one
+ * EINVAL; int $0x80 and mseal are ENOSYS: the kernel would change mappings out
+ * of sight. Of io_uring not all is there (async.c). A process of one thread that installs a filter (seccomp) goes on without the gate; in one
  * of several threads a filter that refuses what Quire needs breaks it.
  *
  * 10. Rejected. One trampoline for all sites: the return address has to be
@@ -117,7 +116,7 @@
  * arch/x86/kernel/signal_64.c for the frame; signal(7), "Interruption of
  * system calls". Order: gate_impl.h, dispatch.c, stub.c, table.c, plan.c,
  * nested.c, transfer.c, signal.c, action.c, sigcall.c, process.c, exec.c,
- * fd.c, census.c.
+ * fd.c, census.c, async.c, uring.c, aio.c.
  */
 #include <sys/prctl.h>
 

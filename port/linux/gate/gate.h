@@ -18,8 +18,8 @@ struct qr_thread;
 
 struct gate_config {
 	/* The kernel's touches of missing memory are errors: pin what calls
-	 * name, and refuse what can't be pinned (io_uring, aio). False where
-	 * they fault like everybody's; then only forks and ends pin. */
+	 * name. False where they fault like everybody's; then only forks,
+	 * ends and what devices touch is pinned. */
 	bool pins;
 	/* Call pager_killed before a signal's default action ends the
 	 * process; signals that nobody handles then get a handler. */

@@ -159,6 +159,16 @@ struct gate_transfer {
 	struct gate_message message; /* of this piece */
 };
 
+struct async_request;
+
+/* What a wait of io_uring is given. */
+struct gate_uring_argument {
+	uint64_t mask;
+	uint32_t mask_size;
+	uint32_t wait_min;
+	uint64_t time;
+};
+
 struct gate_mask_argument {
 	uintptr_t mask;
 	uint64_t size_bytes;
@@ -184,6 +194,8 @@ struct qr_gate_thread {
 	uint64_t kernel_mask;   /* what the kernel gets */
 	struct gate_mask_argument mask_argument;
 	struct gate_transfer transfer;
+	struct async_request *batch; /* async.c: what the call submits */
+	struct gate_uring_argument uring_argument;
 
 	/* patch.c */
 	bool patch_allowed;    /* patch_words may be set: the TLS is its own */

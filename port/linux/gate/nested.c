@@ -270,6 +270,27 @@ plan_keyctl(struct qr_thread *thread, struct gate_context *context,
 	return GATE_ISSUE;
 }
 
+/* setxattrat, getxattrat: the value by a structure. */
+enum gate_verdict
+plan_xattrat(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
+	(void)context;
+	struct {
+		uint64_t value;
+		uint32_t size_bytes;
+		uint32_t flags;
+	} argument;
+	uintptr_t at = (uintptr_t)call->args[4];
+	pin_text(thread, (uintptr_t)call->args[1], QR_PAGE_SIZE);
+	pin_text(thread, (uintptr_t)call->args[3], QR_PAGE_SIZE);
+	pin_counted(thread, call->args[4], call->args[5], 1, QR_ACCESS_READ);
+	if (user_read(&argument, at, sizeof(argument)) == 0)
+		pin(thread, argument.value, argument.size_bytes,
+		    QR_ACCESS_WRITE);
+	return GATE_ISSUE;
+}
+
 /* --- process_madvise --- */
 
 /* Descriptors that always stand for the caller. */

@@ -523,15 +523,6 @@ plan_unsupported(struct qr_thread *thread, struct gate_context *context,
 	return GATE_DONE;
 }
 
-/* The kernel will touch memory at times that no pin covers. */
-enum gate_verdict
-plan_unpinnable(struct qr_thread *thread, struct gate_context *context,
-    const struct gate_call *call)
-{
-	return gate.config.pins ? plan_unsupported(thread, context, call)
-				: GATE_ISSUE;
-}
-
 /* --- what the kernel writes to at times of its own --- */
 
 static enum gate_verdict

@@ -64,6 +64,7 @@ PLAN(keyctl);
 PLAN(process_madvise);
 PLAN(ptrace);
 PLAN(setsockopt);
+PLAN(xattrat);
 
 /* plan.c: what is nested */
 PLAN(fcntl_pointer);
@@ -84,7 +85,6 @@ PLAN(seccomp);
 PLAN(select);
 PLAN(semctl);
 PLAN(timer_create);
-PLAN(unpinnable);
 PLAN(unshare);
 PLAN(unsupported);
 PLAN(vmsplice);
@@ -99,7 +99,25 @@ PLAN(look);
 PLAN(open);
 PLAN(stat);
 
+/* async.c: a descriptor is about to be closed; a range of them. In a fork's
+ * child nothing is outstanding. */
+void async_closing(struct qr_thread *thread, int first, int last);
+void async_forked(void);
+
+/* uring.c, aio.c */
+PLAN(aio_destroy);
+PLAN(aio_events);
+PLAN(aio_setup);
+PLAN(aio_submit);
+PLAN(uring_enter);
+PLAN(uring_register);
+PLAN(uring_setup);
+
 /* sigcall.c */
+/* Records the mask that lies at the address; 0 or -EFAULT. */
+int mask_record(struct qr_thread *thread, uintptr_t at);
+/* A mask and its size in a structure that is argument 5. */
+PLAN(mask_pair);
 PLAN(epoll_pwait);
 PLAN(ppoll);
 PLAN(pselect);

@@ -255,6 +255,7 @@ fork_child(struct qr_thread *thread, struct gate_context *context,
 		action_clear(thread);
 	pager_fork_child(thread);
 	records_free(qr_thread_take(is_other));
+	async_forked();
 	int error = process_arm(thread);
 	QR_ASSERT(error == 0, "the child can't be armed, error %d", error);
 	context->reg[GATE_RSP] = sp;

@@ -124,8 +124,7 @@ plan_sigpending(struct qr_thread *thread, struct gate_context *context,
 
 /* --- calls with a mask of their own --- */
 
-/* Records the mask that lies at the address; 0 or -EFAULT. */
-static int
+int
 mask_record(struct qr_thread *thread, uintptr_t at)
 {
 	struct qr_gate_thread *gate_thread = thread->gate;
@@ -199,9 +198,16 @@ enum gate_verdict
 plan_pselect(struct qr_thread *thread, struct gate_context *context,
     const struct gate_call *call)
 {
+	pin_select(thread, call);
+	return plan_mask_pair(thread, context, call);
+}
+
+enum gate_verdict
+plan_mask_pair(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
 	struct qr_gate_thread *gate_thread = thread->gate;
 	struct gate_mask_argument *argument = &gate_thread->mask_argument;
-	pin_select(thread, call);
 	if (call->args[5] == 0)
 		return GATE_ISSUE;
 	if (user_read(argument, (uintptr_t)call->args[5], sizeof(*argument)) !=

@@ -88,6 +88,8 @@ struct table_row {
 
 /* Calls that the headers of Debian 12 do not know yet. */
 enum table_new {
+	NR_uretprobe = 335,
+	NR_uprobe,
 	NR_cachestat = 451,
 	NR_fchmodat2,
 	NR_map_shadow_stack,
@@ -254,8 +256,8 @@ static const struct table_row table[] = {
 	[SYS_removexattr] = ARGS(TEXT(0), TEXT(1)),
 	[SYS_lremovexattr] = ARGS(TEXT(0), TEXT(1)),
 	[SYS_fremovexattr] = ARGS(TEXT(1)),
-	[NR_setxattrat] = ARGS(TEXT(1), TEXT(3), IN_N(4, 1, 5)),
-	[NR_getxattrat] = ARGS(TEXT(1), TEXT(3), IN_N(4, 1, 5)),
+	[NR_setxattrat] = OWN(xattrat),
+	[NR_getxattrat] = OWN(xattrat),
 	[NR_listxattrat] = ARGS(TEXT(1), OUT_N(3, 1, 4)),
 	[NR_removexattrat] = ARGS(TEXT(1), TEXT(3)),
 	[NR_file_getattr] = ARGS(TEXT(1), OUT_N(2, 1, 3)),
@@ -468,6 +470,8 @@ static const struct table_row table[] = {
 	[SYS_kexec_load] = ARGS(IN_N(2, 32, 1)),
 	[SYS_kexec_file_load] = ARGS(IN_N(3, 1, 2)),
 	[SYS_bpf] = OWN(bpf),
+	[NR_uretprobe] = NONE,
+	[NR_uprobe] = NONE,
 	[SYS_perf_event_open] = ARGS(OUT(0, GUESS)),
 	[SYS_lookup_dcookie] = ARGS(OUT_N(1, 1, 2)),
 
@@ -502,15 +506,15 @@ static const struct table_row table[] = {
 	[NR_lsm_list_modules] = ARGS(OUT(0, GUESS), OUT(1, 4)),
 
 	/* Asynchronous transfers. */
-	[SYS_io_setup] = OWN(unpinnable),
-	[SYS_io_destroy] = NONE,
-	[SYS_io_getevents] = ARGS(OUT_N(3, 32, 2), IN(4, TIMESPEC)),
-	[SYS_io_pgetevents] = OWN(unpinnable),
-	[SYS_io_submit] = OWN(unpinnable),
+	[SYS_io_setup] = OWN(aio_setup),
+	[SYS_io_destroy] = OWN(aio_destroy),
+	[SYS_io_getevents] = OWN(aio_events),
+	[SYS_io_pgetevents] = OWN(aio_events),
+	[SYS_io_submit] = OWN(aio_submit),
 	[SYS_io_cancel] = ARGS(IN(1, 64), OUT(2, 32)),
-	[SYS_io_uring_setup] = OWN(unpinnable),
-	[SYS_io_uring_enter] = OWN(unpinnable),
-	[SYS_io_uring_register] = OWN(unpinnable),
+	[SYS_io_uring_setup] = OWN(uring_setup),
+	[SYS_io_uring_enter] = OWN(uring_enter),
+	[SYS_io_uring_register] = OWN(uring_register),
 
 	/* Never implemented, or no more. */
 	[SYS_uselib] = NONE,
@@ -526,6 +530,102 @@ static const struct table_row table[] = {
 	[SYS_security] = NONE,
 	[SYS_vserver] = NONE,
 };
+
+/*
+ * What the plans do: made into docs/SYSCALLS.md by tools/syscalls.sh, which
+ * wants a line for each: memory | what else. Lines that go on are indented.
+ *
+ * aio_destroy: - | what its requests name is let go
+ * aio_events: the events, timeout | a mask goes as a copy that blocks none
+ *   of Quire's signals
+ * aio_setup: the id | the context is looked after
+ * aio_submit: the list and its blocks | what they name stays in until it is
+ *   answered
+ * bpf: the structure, code, licence, log and type data; words of it that may
+ *   be addresses
+ * clone: thread ids pinned; the child's cleared id and TLS stay in for its
+ *   life | made by Quire: who is born passes the gate before its first line, a
+ *   copy is paid for
+ * clone3: as clone, and set_tid, pidfd | as clone
+ * close: - | Quire's own descriptors are not open
+ * close_range: - | goes round Quire's own descriptors
+ * dup: - | Quire's own descriptors are not open
+ * dup2: - | a number that Quire's own has is made free by moving that
+ * epoll_pwait: events, timeout | the mask goes as a copy that blocks none of
+ *   Quire's signals
+ * execve: path, arguments and environment copied to Quire's memory | the
+ *   next program gets the environment that manages it, if it can be
+ * execveat: as execve | as execve
+ * exit: the robust list and its words | the last thread's is exit_group
+ * exit_group: - | the summary is written, credits go back
+ * fcntl: 32 bytes, for operations with a pointer | Quire's own descriptors
+ *   are not open
+ * fork: - | as clone
+ * futex: the words by operation, written ones with a handler thread too;
+ *   timeout
+ * futex_requeue: both waiters and their words
+ * futex_waitv: the waiters, their words, timeout
+ * getsockopt: value, by its length; length
+ * ioctl: as many bytes as the number says, 256 at least; known structures by
+ *   number, of others words that may be addresses | UFFDIO_REGISTER and MOVE
+ *   make their range unmanaged
+ * keep_robust: - | the head stays in for the thread's life
+ * keep_rseq: - | the area stays in for the thread's life
+ * keep_tid: - | the word stays in for the thread's life
+ * keyctl: the payload by its length, else a page an argument
+ * look: the buffer | without the helper thread if the file tells of threads
+ * mapping: - | carried out by the pager; memory that is managed follows
+ * message: name, control data, vectors and buffers; on streams in pieces if
+ *   they are too much
+ * messages: as message, as many messages as can be pinned
+ * open: the path, open_how | files of the process's own threads and memory
+ *   are marked
+ * ppoll: descriptors, timeout | the mask goes as a copy that blocks none of
+ *   Quire's signals
+ * prctl: 256 bytes; names as text | a filter takes Quire away first; asking
+ *   for dispatch is EINVAL
+ * process_madvise: the ranges | on oneself made as madvise, range by range
+ * process_vm: the local vectors and buffers; the far ones too on oneself,
+ *   with a handler thread too
+ * pselect: the sets, timeout | the mask goes as a copy that blocks none of
+ *   Quire's signals
+ * ptrace: a page; register sets by their vector
+ * queue: type and text
+ * random: the buffer, in pieces if it is too much
+ * seccomp: the program, 64 bytes else | a filter takes Quire away first, if
+ *   the process has one thread
+ * select: the sets, timeout
+ * semctl: as many values as the set has, a structure else
+ * setsockopt: the value; words of it that may be addresses
+ * sigaction: copied | virtual: dispositions are kept here, the kernel's
+ *   follow
+ * sigaltstack: copied | virtual
+ * sigpending: copied | Quire's signals that wait are added
+ * sigprocmask: copied | virtual: Quire's signals are never really blocked
+ * sigreturn: the frame copied | enters the frame's context
+ * sigsuspend: the mask copied | as a copy that blocks none of Quire's
+ *   signals
+ * sigtimedwait: set, information, timeout | Quire's signals that wait are
+ *   taken here
+ * stat: the path, the structure | without the helper thread if the file
+ *   tells of threads
+ * timer_create: the event, the id
+ * transfer: the buffer, whole or in pieces with the same total; direct
+ *   transfers and one's own /proc/self/mem with a handler thread too
+ * transfer_vectors: all vectors, whole or in pieces with the same total
+ * unshare: - | made without the helper thread, which would be one too many
+ * unsupported: - | ENOSYS, as on a kernel without it
+ * uring_enter: the wait's argument | what the entries name stays in until
+ *   they are answered; a mask goes as a copy; advice on memory is made by the
+ *   pager
+ * uring_register: the argument | registered buffers stay in; what names
+ *   memory without a call is EINVAL
+ * uring_setup: copied | mapped by Quire too; a kernel thread that submits is
+ *   EPERM
+ * vfork: - | the child has a record of its own and borrows all else
+ * vmsplice: vectors and buffers
+ * xattrat: path, name, the structure and the value that it names
+ */
 
 #define TABLE_ROWS ((long)(sizeof(table) / sizeof(table[0])))
 
