@@ -279,6 +279,34 @@ attributes(void)
 	close(fd);
 }
 
+/* The newer calls, with the value by a structure. */
+static void
+attributes_at(void)
+{
+	struct {
+		uint64_t value;
+		uint32_t size;
+		uint32_t flags;
+	} *argument = cell(sizeof(*argument));
+	char *path = cell_text("attributes");
+	char *name = cell_text("user.quire.test");
+	unsigned char *value = cell_fill(2000, 11);
+	unsigned char *back = cell(2000);
+	int fd = open(path, O_CREAT | O_RDWR, 0600);
+	argument->value = (uintptr_t)value;
+	argument->size = 2000;
+	CALL(syscall(463 /* setxattrat */, AT_FDCWD, path, 0, name, argument,
+	    sizeof(*argument)));
+	argument->value = (uintptr_t)back;
+	CALL(syscall(464 /* getxattrat */, AT_FDCWD, path, 0, name, argument,
+	    sizeof(*argument)));
+	say_bytes("back", back, 2000);
+	CALL(syscall(465 /* listxattrat */, AT_FDCWD, path, 0, back, 2000));
+	CALL(syscall(466 /* removexattrat */, AT_FDCWD, path, 0, name));
+	CALL(unlink(path));
+	close(fd);
+}
+
 static void
 times(void)
 {
@@ -517,6 +545,7 @@ static const struct test_case cases[] = {
 	{ "names", names, 0 },
 	{ "long_names", long_names, 0 },
 	{ "attributes", attributes, 0 },
+	{ "attributes_at", attributes_at, 0 },
 	{ "times", times, 0 },
 	{ "folders", folders, 0 },
 	{ "streams", streams, 0 },

@@ -14,7 +14,7 @@
 
 extern const struct test_group files_group, pipes_group, sockets_group,
     events_group, ipc_group, futexes_group, process_group, signals_group,
-    terminals_group, memory_group, code_group, odd_group;
+    terminals_group, memory_group, code_group, odd_group, async_group;
 
 const struct test_group *const groups[] = {
 	&files_group,
@@ -29,6 +29,7 @@ const struct test_group *const groups[] = {
 	&memory_group,
 	&code_group,
 	&odd_group,
+	&async_group,
 	NULL,
 };
 
