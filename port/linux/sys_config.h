@@ -14,7 +14,7 @@
 #define QR_STUB_COUNT 4096
 
 /* Places of libc that reach the gate without a trap, at most. */
-#define QR_PATCH_COUNT 64
+#define QR_PATCH_COUNT 224
 
 /* struct qr_thread's field of that name, its offset and its bits. */
 #define QR_THREAD_PATCH_AT 20

@@ -133,6 +133,18 @@ part_cut(const char *text, size_t *size)
 	return (struct part){ text + start, end - start };
 }
 
+/* Whether one of the names that matter ends so, or a slash follows it. */
+static bool
+may_end(char last)
+{
+	static const char ends[] = { 'k', 't', 's', 'd', 'o', 'm', '/' };
+	for (unsigned i = 0; i < sizeof(ends); i++) {
+		if (ends[i] == last)
+			return true;
+	}
+	return false;
+}
+
 /* What a file of that name is about; MARK_KINDS: none of these. */
 static enum mark
 file_kind(struct part file)
@@ -155,6 +167,10 @@ path_kind(long path)
 	if (length < 2)
 		return MARK_KINDS;
 	size_t size = (size_t)length < TAIL_SIZE ? (size_t)length : TAIL_SIZE;
+	/* Most paths are done with here. */
+	if (user_read(tail, (uintptr_t)path + (size_t)length - 1, 1) != 0 ||
+	    !may_end(tail[0]))
+		return MARK_KINDS;
 	if (user_read(tail, (uintptr_t)path + (size_t)length - size, size) != 0)
 		return MARK_KINDS;
 	enum mark kind = file_kind(part_cut(tail, &size));
@@ -173,7 +189,8 @@ path_kind(long path)
 static bool
 path_tells(int directory, long path)
 {
-	if (user_string_size((uintptr_t)path, PATH_SIZE) == 1)
+	char first;
+	if (user_read(&first, (uintptr_t)path, 1) == 0 && first == '\0')
 		return census_marked(directory);
 	return path_kind(path) == MARK_THREADS;
 }

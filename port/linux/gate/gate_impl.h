@@ -272,6 +272,9 @@ enum gate_verdict finish_plainly(struct qr_thread *thread,
 enum gate_verdict plan_call(struct qr_thread *thread,
     struct gate_context *context, const struct gate_call *call);
 
+/* Whether planning such a call does nothing that can't be done again. */
+bool plan_is_repeatable(uint32_t number);
+
 /* signal.c */
 void signal_arrive(int signal, siginfo_t *info, void *frame_context);
 enum gate_verdict signal_return(struct qr_thread *thread,

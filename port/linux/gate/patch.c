@@ -5,7 +5,8 @@
  * 1. Purpose. A trap costs more than ten system calls, and nearly all of that
  * is the kernel's signal frame. Some functions of libc make most calls of
  * most programs: those of read, write, epoll_wait and the like are patched
- * to jump to the gate.
+ * to jump to the gate. The pages that they are on are the process's own then,
+ * so all other calls on these pages that can be are patched too.
  *
  * 2. What is written. A site is found in the code of the function that libc
  * exports by that name, as one of two sequences of instructions:
@@ -151,6 +152,22 @@ static const struct {
 	{ "send", SYS_sendto },
 	{ "sendto", SYS_sendto },
 	{ "sendmsg", SYS_sendmsg },
+	{ "close", SYS_close },
+	{ "__close_nocancel", SYS_close },
+	{ "__pread64_nocancel", SYS_pread64 },
+	{ "__read_nocancel", SYS_read },
+	{ "fcntl64", SYS_fcntl },
+	{ "getdents64", SYS_getdents64 },
+	{ "ioctl", SYS_ioctl },
+	{ "access", SYS_access },
+	{ "wait4", SYS_wait4 },
+	{ "accept4", SYS_accept4 },
+	{ "clock_nanosleep", SYS_clock_nanosleep },
+	{ "sched_yield", SYS_sched_yield },
+	{ "getpid", SYS_getpid },
+	{ "__lll_lock_wait_private", SYS_futex },
+	{ "pthread_cond_signal", SYS_futex },
+	{ "pthread_cond_wait", SYS_futex },
 };
 
 /* --- finding libc's functions --- */
@@ -337,6 +354,65 @@ find_sites(struct code *code, uint32_t number)
 	}
 }
 
+static bool
+is_known(uintptr_t call)
+{
+	for (unsigned i = 0; i < patch.count; i++) {
+		if (qr_patch_sites[i].call == call)
+			return true;
+	}
+	return false;
+}
+
+/* Whether 0xb8 there may be the last byte of an instruction's beginning, with
+ * a number behind it: mov to %r8d, or an operation on a place in memory. */
+static bool
+is_inside(const unsigned char *at)
+{
+	static const unsigned char with_number[] = { 0xc7, 0x81, 0x69, 0xf7 };
+	if (at[-1] == 0x41 || at[-1] == 0x48 || at[-1] == 0x49)
+		return true;
+	for (unsigned i = 0; i < sizeof(with_number); i++) {
+		if (at[-2] == with_number[i] || at[-3] == with_number[i])
+			return true;
+	}
+	return false;
+}
+
+/* The calls of all of a page, whatever function they are in. */
+static void
+find_on_page(uintptr_t page)
+{
+	const unsigned char *at = (const unsigned char *)page + 3;
+	const unsigned char *end = (const unsigned char *)page + QR_PAGE_SIZE -
+				   JUMP_SIZE - SYSCALL_SIZE;
+	for (; at <= end; at++) {
+		uint32_t number = at[1] | (uint32_t)at[2] << 8;
+		if (at[0] != 0xb8 || at[5] != 0x0f || at[6] != 0x05 ||
+		    at[3] != 0 || at[4] != 0 || is_inside(at) ||
+		    is_known((uintptr_t)at + JUMP_SIZE) ||
+		    !plan_is_repeatable(number))
+			continue;
+		site_add(at + JUMP_SIZE, number, (uintptr_t)at);
+	}
+}
+
+/* The pages of what has been found by name. */
+static void
+find_on_pages(void)
+{
+	unsigned named = patch.count;
+	for (unsigned i = 0; i < named; i++) {
+		uintptr_t page = qr_patch_sites[i].jump & ~(QR_PAGE_SIZE - 1);
+		bool seen = false;
+		for (unsigned k = 0; k < i && !seen; k++)
+			seen = (qr_patch_sites[k].jump & ~(QR_PAGE_SIZE - 1)) ==
+			       page;
+		if (!seen)
+			find_on_page(page);
+	}
+}
+
 /* --- writing them --- */
 
 static void
@@ -371,6 +447,7 @@ patch_install(void)
 			.size_bytes = symbol->st_size };
 		find_sites(&code, functions[i].number);
 	}
+	find_on_pages();
 	if (patch.count == 0)
 		return;
 	uintptr_t start = patch.text_start & ~(QR_PAGE_SIZE - 1);

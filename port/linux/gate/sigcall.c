@@ -141,6 +141,8 @@ static enum gate_verdict
 mask_watch(struct qr_thread *thread, struct gate_context *context,
     const struct gate_call *call, unsigned argument, const void *value)
 {
+	if (context == NULL)
+		return GATE_WATCH;
 	if (held_interrupt(thread, context, thread->gate->call_mask))
 		return GATE_DONE;
 	struct gate_call issue = *call;

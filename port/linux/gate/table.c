@@ -663,6 +663,25 @@ unknown_pin(struct qr_thread *thread, const struct gate_call *call)
 		pin(thread, (uintptr_t)call->args[i], PAGE, QR_ACCESS_WRITE);
 }
 
+bool
+plan_is_repeatable(uint32_t number)
+{
+	static const gate_plan repeatable[] = { plan_transfer,
+		plan_transfer_vectors, plan_message, plan_messages, plan_look,
+		plan_open, plan_stat, plan_close, plan_fcntl, plan_ioctl,
+		plan_futex, plan_getsockopt, plan_setsockopt, plan_select,
+		plan_epoll_pwait, plan_ppoll, plan_dup, plan_random };
+	if (number >= TABLE_ROWS || !table[number].known)
+		return false;
+	const struct table_row *row = &table[number];
+	for (size_t i = 0; i < sizeof(repeatable) / sizeof(repeatable[0]);
+	     i++) {
+		if (row->plan == repeatable[i])
+			return true;
+	}
+	return row->plan == NULL;
+}
+
 enum gate_verdict
 plan_call(struct qr_thread *thread, struct gate_context *context,
     const struct gate_call *call)
