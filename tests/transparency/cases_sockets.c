@@ -464,10 +464,11 @@ netlink(void)
 	struct msghdr *message = message_new(vector, 1, 0);
 	for (bool more = true; more;) {
 		chill();
-		int size = (int)recvmsg(fd, message, 0);
+		unsigned size = (unsigned)recvmsg(fd, message, 0);
 		struct nlmsghdr *head = (struct nlmsghdr *)reply;
-		more = size > 0;
-		for (; NLMSG_OK(head, size); head = NLMSG_NEXT(head, size)) {
+		more = (int)size > 0;
+		for (; more && NLMSG_OK(head, size);
+		     head = NLMSG_NEXT(head, size)) {
 			more = more && head->nlmsg_type != NLMSG_DONE;
 			links += head->nlmsg_type == RTM_NEWLINK;
 		}

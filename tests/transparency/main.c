@@ -14,7 +14,8 @@
 
 extern const struct test_group files_group, pipes_group, sockets_group,
     events_group, ipc_group, futexes_group, process_group, signals_group,
-    terminals_group, memory_group, code_group, odd_group, async_group;
+    terminals_group, memory_group, code_group, odd_group, async_group,
+    trees_group, libc_group;
 
 const struct test_group *const groups[] = {
 	&files_group,
@@ -30,6 +31,8 @@ const struct test_group *const groups[] = {
 	&code_group,
 	&odd_group,
 	&async_group,
+	&trees_group,
+	&libc_group,
 	NULL,
 };
 
