@@ -167,16 +167,11 @@ futex_waiter(void *arg)
 	return NULL;
 }
 
-/* Starts the waiter; returns when it sleeps on the word. */
-static pthread_t
-futex_start(void)
+/* Returns when the waiter sleeps on the word. */
+static void
+futex_settle(void)
 {
 	char path[64], wanted[64], text[64] = "";
-	pthread_t thread;
-	futex_tid = 0;
-	pthread_create(&thread, NULL, futex_waiter, NULL);
-	while (futex_tid == 0)
-		sched_yield();
 	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", futex_tid);
 	snprintf(wanted, sizeof(wanted), "%d %p ", SYS_futex,
 	    (void *)&futex_word);
@@ -186,6 +181,17 @@ futex_start(void)
 			exit(1);
 		fclose(file);
 	}
+}
+
+static pthread_t
+futex_start(void)
+{
+	pthread_t thread;
+	futex_tid = 0;
+	pthread_create(&thread, NULL, futex_waiter, NULL);
+	while (futex_tid == 0)
+		sched_yield();
+	futex_settle();
 	return thread;
 }
 
@@ -202,6 +208,8 @@ futex_signal(void)
 	while (hits < 2)
 		sched_yield();
 	printf("hits %d\n", (int)hits);
+	/* It may be in the handler still, and look at the word behind it. */
+	futex_settle();
 	futex_word = 1;
 	syscall(SYS_futex, &futex_word, FUTEX_WAKE_PRIVATE, 1);
 	pthread_join(thread, NULL);
