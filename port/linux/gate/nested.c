@@ -48,11 +48,12 @@
 #define DEDUPE_HEAD 24u /* struct file_dedupe_range, bytes */
 #define DEDUPE_SIZE 32u /* struct file_dedupe_range_info, bytes */
 
-#define LICENCE_SIZE 128u    /* the kernel's limit, bytes */
-#define INSN_SIZE    8u      /* struct bpf_insn, bytes */
-#define KEY_SIZE_MAX 1048576 /* the kernel's limit, bytes */
-#define OPTION_WORDS 64      /* longer options hold no addresses, bytes */
-#define PTRACE_ARGS  32u     /* struct ptrace_peeksiginfo_args, bytes */
+#define LICENCE_SIZE    128u    /* the kernel's limit, bytes */
+#define INSN_SIZE       8u      /* struct bpf_insn, bytes */
+#define KEY_SIZE_MAX    1048576 /* the kernel's limit, bytes */
+#define OPTION_WORDS    64      /* longer options hold no addresses, bytes */
+#define OPTION_SIZE_MAX 65536u  /* bytes */
+#define PTRACE_ARGS     32u     /* struct ptrace_peeksiginfo_args, bytes */
 
 /* --- words --- */
 
@@ -225,6 +226,25 @@ plan_setsockopt(struct qr_thread *thread, struct gate_context *context,
 	pin_counted(thread, call->args[3], size, 1, QR_ACCESS_READ);
 	if (size >= (long)sizeof(uint64_t) && size <= OPTION_WORDS)
 		pin_words(thread, (uintptr_t)call->args[3], (size_t)size);
+	return GATE_ISSUE;
+}
+
+/* Some tell where the answer is to go. */
+enum gate_verdict
+plan_getsockopt(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call)
+{
+	(void)context;
+	uint32_t size = 0;
+	uintptr_t at = (uintptr_t)call->args[3];
+	uintptr_t size_at = (uintptr_t)call->args[4];
+	pin(thread, size_at, sizeof(size), QR_ACCESS_WRITE);
+	if (user_read(&size, size_at, sizeof(size)) != 0 ||
+	    size > OPTION_SIZE_MAX)
+		return GATE_ISSUE;
+	pin(thread, at, size, QR_ACCESS_WRITE);
+	if (size >= sizeof(uint64_t) && size <= OPTION_WORDS)
+		pin_words(thread, at, size);
 	return GATE_ISSUE;
 }
 

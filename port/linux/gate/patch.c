@@ -56,7 +56,7 @@
  *
  * 6. Failure. What is not as expected is left alone: another libc, a function
  * compiled in another way, text that may not be written. Patched text is a
- * copy of the process's own, some eight pages.
+ * copy of the process's own, some sixteen pages.
  *
  * 7. What differs from the kernel. The arithmetic flags are not kept over a
  * call; no compiler expects them.

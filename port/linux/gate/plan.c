@@ -365,20 +365,6 @@ plan_fcntl_pointer(struct qr_thread *thread, struct gate_context *context,
 	return GATE_ISSUE;
 }
 
-enum gate_verdict
-plan_getsockopt(struct qr_thread *thread, struct gate_context *context,
-    const struct gate_call *call)
-{
-	(void)context;
-	uint32_t size = 0;
-	uintptr_t size_at = (uintptr_t)call->args[4];
-	pin(thread, size_at, sizeof(size), QR_ACCESS_WRITE);
-	if (user_read(&size, size_at, sizeof(size)) == 0 &&
-	    size <= OPTION_SIZE_MAX)
-		pin(thread, (uintptr_t)call->args[3], size, QR_ACCESS_WRITE);
-	return GATE_ISSUE;
-}
-
 /* A filter is about to be installed, which may forbid what Quire does. A
  * process of one thread goes on without Quire and makes the call itself. */
 static enum gate_verdict

@@ -59,6 +59,7 @@ enum gate_verdict census_take(struct qr_thread *thread,
 
 /* nested.c: structures that point on, by kinds */
 PLAN(bpf);
+PLAN(getsockopt);
 PLAN(ioctl);
 PLAN(keyctl);
 PLAN(process_madvise);
@@ -71,7 +72,6 @@ PLAN(fcntl_pointer);
 PLAN(futex);
 PLAN(futex_requeue);
 PLAN(futex_waitv);
-PLAN(getsockopt);
 PLAN(keep_robust);
 PLAN(keep_rseq);
 PLAN(keep_tid);

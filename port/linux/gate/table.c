@@ -565,7 +565,7 @@ static const struct table_row table[] = {
  *   timeout
  * futex_requeue: both waiters and their words
  * futex_waitv: the waiters, their words, timeout
- * getsockopt: value, by its length; length
+ * getsockopt: value, by its length; length; words of it that may be addresses
  * ioctl: as many bytes as the number says, 256 at least; known structures by
  *   number, of others words that may be addresses | UFFDIO_REGISTER and MOVE
  *   make their range unmanaged
