@@ -23,7 +23,8 @@ inflate_block(struct qr_frames *frames, unsigned order)
 	for (unsigned i = 0; i < frames->zone_count; i++) {
 		uint64_t first;
 		struct qr_zone *zone = &frames->zone[i];
-		if (!qr_zone_take(frames, zone, 0, order, &first))
+		/* Movable, so that large balloons leave the types alone. */
+		if (!qr_zone_take(frames, zone, QR_GFP_MOVABLE, order, &first))
 			continue;
 		qr_home_release(frames, first, order);
 		qr_zone_lend(frames, zone, first, order);

@@ -26,7 +26,8 @@ is_in_buddy(const struct qr_frames *frames, uint64_t index)
 		uint64_t unit = index - zone->base;
 		if (!zone_has(zone, index))
 			continue;
-		bool is_free = qr_buddy_is_free(&zone->buddy, unit, NULL);
+		unsigned type = zone->block_type[unit >> BLOCK_ORDER];
+		bool is_free = qr_buddy_is_free(&zone->buddy[type], unit, NULL);
 		bool is_lent = qr_buddy_is_free(&zone->balloon, unit, NULL);
 		QR_ASSERT(!is_free || !is_lent,
 		    "[frame.1] frame 0x%llx is free and in the balloon",
@@ -41,7 +42,7 @@ is_in_buddy(const struct qr_frames *frames, uint64_t index)
 static uint32_t
 list_frame(const struct qr_pcp *pcp, uint32_t count, uint32_t i)
 {
-	return pcp->frames[i < count - pcp->home ? i : PCP_MAX - count + i];
+	return pcp->frames[i < count - pcp->own ? i : PCP_MAX - count + i];
 }
 
 static void
@@ -49,8 +50,8 @@ check_list(const struct qr_frames *frames, const struct qr_zone *zone,
     const struct qr_pcp *pcp, struct census *census)
 {
 	uint32_t count = atomic_load(&pcp->count);
-	QR_ASSERT(count <= PCP_MAX && pcp->home <= count,
-	    "[frame.1] a list of %u frames, %u of them home", count, pcp->home);
+	QR_ASSERT(count <= PCP_MAX && pcp->own <= count,
+	    "[frame.1] a list of %u frames, %u of them own", count, pcp->own);
 	QR_ASSERT(atomic_load(&pcp->busy.word) == 0,
 	    "[frame.1] somebody is inside a list of %u frames", count);
 	for (uint32_t i = 0; i < count; i++) {
@@ -63,7 +64,7 @@ check_list(const struct qr_frames *frames, const struct qr_zone *zone,
 			      !is_in_buddy(frames, index),
 		    "[frame.1] index 0x%x is on a list, and of kind %u or free",
 		    index, page->kind);
-		QR_ASSERT(page_is_home(page) == (i >= count - pcp->home),
+		QR_ASSERT(!page_is_home(page) || i >= count - pcp->own,
 		    "[frame.6] index 0x%x is on the wrong stack", index);
 		for (uint32_t j = 0; j < i; j++)
 			QR_ASSERT(list_frame(pcp, count, j) != index,
@@ -77,17 +78,39 @@ check_list(const struct qr_frames *frames, const struct qr_zone *zone,
 	}
 }
 
+/* [frame.8]: a type's buddy has no block of another type's pageblock. */
+static void
+check_types(const struct qr_zone *zone, enum qr_migrate_type type)
+{
+	const struct qr_buddy *buddy = &zone->buddy[type];
+	uint64_t units = 0;
+	for (uint64_t block = 0; block < zone_end_block(zone); block++) {
+		QR_ASSERT(zone->block_type[block] < QR_MIGRATE_TYPES,
+		    "[frame.8] pageblock %llu is of type %u",
+		    (unsigned long long)block, zone->block_type[block]);
+		if (zone->block_type[block] == type)
+			units += qr_block_free_units(zone, block);
+	}
+	QR_ASSERT(units == buddy->free_units,
+	    "[frame.8] pageblocks of type %u have %llu free, the buddy %llu",
+	    (unsigned)type, (unsigned long long)units,
+	    (unsigned long long)buddy->free_units);
+}
+
 static void
 check_zone(const struct qr_frames *frames, const struct qr_zone *zone,
     struct census *census)
 {
-	qr_check_buddy(&zone->buddy);
+	for (unsigned type = 0; type < QR_MIGRATE_TYPES; type++) {
+		qr_check_buddy(&zone->buddy[type]);
+		check_types(zone, (enum qr_migrate_type)type);
+	}
 	qr_check_buddy(&zone->balloon);
 	uint64_t free_pages = atomic_load(&zone->free_pages);
-	QR_ASSERT(free_pages == zone->buddy.free_units,
-	    "[frame.4] zone %u: %llu free, the buddy has %llu", zone->index,
+	QR_ASSERT(free_pages == zone_free_units(zone),
+	    "[frame.4] zone %u: %llu free, the buddies have %llu", zone->index,
 	    (unsigned long long)free_pages,
-	    (unsigned long long)zone->buddy.free_units);
+	    (unsigned long long)zone_free_units(zone));
 	for (unsigned cpu = 0; cpu < frames->port->cpu_count; cpu++)
 		check_list(frames, zone, &zone->pcp[cpu], census);
 }
@@ -162,7 +185,9 @@ check_sums(const struct qr_frames *frames, const struct census *census)
 	uint64_t free_pages = census->lists;
 	for (unsigned i = 0; i < frames->zone_count; i++) {
 		lent += frames->zone[i].balloon.free_units;
-		free_pages += frames->zone[i].buddy.free_units;
+		free_pages += zone_free_units(&frames->zone[i]);
+		free_pages +=
+		    frames->zone[i].buddy[QR_MIGRATE_ISOLATE].free_units;
 	}
 	QR_ASSERT(lent == stat.balloon,
 	    "[frame.3] balloon: %llu found, %llu counted",

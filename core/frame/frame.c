@@ -16,7 +16,7 @@
  *	   [ a list of frames for each CPU ]  x zone               frame.c
  *	     |        ^
  *	     v refill |  spill                                     zone.c
- *	   [ buddy: free blocks ]  x zone                          buddy.c
+ *	   [ buddy: free blocks ]  x zone x type                   block.c, buddy.c
  *	     |        ^
  *	     v lend   |  recall                                    balloon.c
  *	   [ buddy: the balloon ]  x zone
@@ -51,18 +51,27 @@
  * [frame.2] Only the first descriptor of a block in use has another kind than
  *          QR_PAGE_FREE; it has the block's order and zone.
  * [frame.3] total = free + those of each kind + boot's + the balloon.
- * [frame.4] zone->free_pages is what its buddy counts.
+ * [frame.4] zone->free_pages is what its buddies count, but for isolated ones.
  * [frame.5] Frames with QR_PAGE_HOME lie below frames->home_end, and are
  *          frames->home_pages.
- * [frame.6] Of a CPU's list those with QR_PAGE_HOME are on the high stack.
+ * [frame.6] On the low stack of a CPU's list no frame has QR_PAGE_HOME.
  * [frame.7] Sections with a slot and slots in use match one to one, and the
  *          descriptors fill the slots up to somewhere in the last one.
+ * [frame.8] What is free of a pageblock is in the buddy of its type.
+ *
+ * Pageblocks, as long as the largest block, have a type: used for mapped pages
+ * (movable), for the core's own (unmovable; reclaimable, if its owner can be
+ * asked for it back), set aside for large pieces (contig), or shut (isolate).
+ * A zone has one buddy for each type, so what can be moved out of the way and
+ * what can't do not mix, as long as each type has something free; what happens
+ * then is in block.c. All are movable at first. Freeing goes by the pageblock's
+ * type, whoever used the frame.
  *
  * 4. Lists of the CPUs
  *
  * An array of frame numbers a CPU and zone, in front of the zone's lock: two
- * stacks that grow towards each other, of frames without home bytes (part 6)
- * and with them. Taking from it looks at nothing but the array: the
+ * stacks that grow towards each other, of frames for mapped pages, without home
+ * bytes (part 6), and of the core's own. Taking from it looks at nothing but the array: the
  * watermarks are looked at when it is refilled, a quarter of its length at a
  * time, so they are passed by a few frames at most. It is guarded by a busy
  * word (base/busy.h): the CPU's number is a hint, two threads may meet, and
@@ -132,8 +141,8 @@
  *
  * 8. Locks
  *
- * A zone's lock (rank QR_RANK_ZONE) guards its buddy, its balloon and
- * free_pages; no two zones' are held at once. A list's busy word guards the
+ * A zone's lock (rank QR_RANK_ZONE) guards its buddies, its balloon, its
+ * pageblocks' types and free_pages; no two zones' are held at once. A list's busy word guards the
  * list; the zone's lock is taken inside, never the other way round. A block's
  * descriptor is its user's; flags and refs are atomic because others read.
  * ops->reclaim is called with nothing of this held; ops->low and the port's
@@ -290,20 +299,21 @@ pcp_here(const struct qr_frames *frames, const struct qr_zone *zone)
 static inline uint32_t
 pcp_suits(const struct qr_pcp *pcp, uint32_t count, qr_gfp_t gfp)
 {
-	return (gfp & QR_GFP_USER) != 0 ? count - pcp->home : count;
+	return (gfp & QR_GFP_USER) != 0 ? count - pcp->own : pcp->own;
 }
 
-/* The frame that came last onto the stack that suits gfp, now for use as kind;
- * there is one, of count on the list. The caller is inside. */
+/* The frame that came last onto the stack that suits gfp, else for the core
+ * onto the other one, now for use as kind; there is one, of count on the list.
+ * The caller is inside. */
 static inline struct qr_page *
 pcp_pop(struct qr_frames *frames, struct qr_pcp *pcp, uint32_t count,
     qr_gfp_t gfp, enum qr_page_kind kind)
 {
-	uint32_t at = PCP_MAX - pcp->home;
-	if ((gfp & QR_GFP_USER) != 0 || pcp->home == 0)
-		at = count - pcp->home - 1;
+	uint32_t at = PCP_MAX - pcp->own;
+	if ((gfp & QR_GFP_USER) != 0 || pcp->own == 0)
+		at = count - pcp->own - 1;
 	else
-		pcp->home--;
+		pcp->own--;
 	/* Relaxed, here and in pcp_push: others only read it as a hint. */
 	atomic_store_explicit(&pcp->count, count - 1, memory_order_relaxed);
 	pcp_count_kind(frames, pcp, kind, 1);
@@ -320,13 +330,12 @@ pcp_make_room(struct qr_frames *frames, struct qr_zone *zone,
 	    atomic_load_explicit(&pcp->count, memory_order_relaxed);
 	uint32_t batch =
 	    atomic_load_explicit(&zone->pcp_batch, memory_order_relaxed);
-	uint32_t bare = count - pcp->home;
+	uint32_t bare = count - pcp->own;
 	uint32_t want = (uint32_t)qr_min(excess + batch, count);
 	/* Of the larger stack first. */
-	uint32_t of_home = bare < pcp->home
-			       ? (uint32_t)qr_min(want, pcp->home)
-			       : want - (uint32_t)qr_min(want, bare);
-	qr_zone_spill(frames, zone, pcp, want - of_home, of_home);
+	uint32_t of_own = bare < pcp->own ? (uint32_t)qr_min(want, pcp->own)
+					  : want - (uint32_t)qr_min(want, bare);
+	qr_zone_spill(frames, zone, pcp, want - of_own, of_own);
 }
 
 /* Puts a frame that was used as kind on the list, from which others go to the
@@ -343,10 +352,10 @@ pcp_push(struct qr_frames *frames, struct qr_zone *zone, struct qr_pcp *pcp,
 		pcp_make_room(frames, zone, pcp, count - high);
 		count = atomic_load_explicit(&pcp->count, memory_order_relaxed);
 	}
-	if (page_is_home(&frames->pages[index]))
-		pcp->frames[PCP_MAX - ++pcp->home] = (uint32_t)index;
+	if (kind != QR_PAGE_USER || page_is_home(&frames->pages[index]))
+		pcp->frames[PCP_MAX - ++pcp->own] = (uint32_t)index;
 	else
-		pcp->frames[count - pcp->home] = (uint32_t)index;
+		pcp->frames[count - pcp->own] = (uint32_t)index;
 	atomic_store_explicit(&pcp->count, count + 1, memory_order_relaxed);
 	pcp_count_kind(frames, pcp, kind, -1);
 }
@@ -355,16 +364,27 @@ pcp_push(struct qr_frames *frames, struct qr_zone *zone, struct qr_pcp *pcp,
 static void
 pcp_release_home(struct qr_frames *frames, struct qr_pcp *pcp, uint32_t count)
 {
-	uint32_t *home = &pcp->frames[PCP_MAX - pcp->home];
-	qr_home_release_all(frames, home, pcp->home);
-	__builtin_memmove(&pcp->frames[count - pcp->home], home,
-	    pcp->home * sizeof(*home));
-	pcp->home = 0;
+	uint32_t *own = &pcp->frames[PCP_MAX - pcp->own];
+	qr_home_release_all(frames, own, pcp->own);
+	__builtin_memmove(&pcp->frames[count - pcp->own], own,
+	    pcp->own * sizeof(*own));
+	pcp->own = 0;
 }
 
-/* Frames on the list, after a refill if none of them suits gfp. Those with
- * home bytes stay for the core as long as they are not most of what the list
- * may hold. The caller is inside. */
+/* Makes room for a refill of the high stack. The caller is inside. */
+static void
+pcp_yield_low(struct qr_frames *frames, struct qr_zone *zone,
+    struct qr_pcp *pcp, uint32_t count)
+{
+	if (count > PCP_MAX - PCP_BATCH_MAX)
+		qr_zone_spill(frames, zone, pcp,
+		    count - (PCP_MAX - PCP_BATCH_MAX), 0);
+}
+
+/* Frames on the list that gfp may have, after a refill if there are none. The
+ * core's own stay for the core as long as they are not most of what the list
+ * may hold; where the zone has none for it, it has the others too. The caller
+ * is inside. */
 static uint32_t
 pcp_fill(struct qr_frames *frames, struct qr_zone *zone, struct qr_pcp *pcp,
     qr_gfp_t gfp)
@@ -373,15 +393,18 @@ pcp_fill(struct qr_frames *frames, struct qr_zone *zone, struct qr_pcp *pcp,
 	    atomic_load_explicit(&pcp->count, memory_order_relaxed);
 	if (pcp_suits(pcp, count, gfp) != 0)
 		return count;
+	bool is_user = (gfp & QR_GFP_USER) != 0;
 	uint32_t high =
 	    atomic_load_explicit(&zone->pcp_high, memory_order_relaxed);
-	if (pcp->home > high / 2) {
+	if (is_user && pcp->own > high / 2) {
 		pcp_release_home(frames, pcp, count);
 		return count;
 	}
+	if (!is_user)
+		pcp_yield_low(frames, zone, pcp, count);
 	count = qr_zone_refill(frames, zone, pcp, gfp);
 	qr_watermark_signal(frames);
-	return count;
+	return is_user ? count - pcp->own : count;
 }
 
 /* What is asked of an allocation. */
@@ -414,7 +437,7 @@ count_missed(const struct need *need, struct qr_zone *zone, size_t got)
 		    memory_order_relaxed);
 }
 
-/* As zone_alloc_singles, while somebody else is inside the CPU's list. */
+/* As zone_alloc_singles, not through the CPU's list. */
 static size_t
 zone_alloc_around(struct qr_frames *frames, struct qr_zone *zone,
     const struct need *need, size_t count, struct qr_page **out)
@@ -434,13 +457,17 @@ zone_alloc_singles(struct qr_frames *frames, struct qr_zone *zone,
     const struct need *need, size_t count, struct qr_page **out)
 {
 	struct qr_pcp *pcp = pcp_here(frames, zone);
-	if (!qr_busy_try_enter(&pcp->busy))
+	/* Lists don't tell the core's frames apart. */
+	if ((need->gfp & QR_GFP_RECLAIMABLE) != 0 ||
+	    !qr_busy_try_enter(&pcp->busy))
 		return zone_alloc_around(frames, zone, need, count, out);
 	size_t got = 0;
 	while (got < count) {
-		uint32_t left = pcp_fill(frames, zone, pcp, need->gfp);
-		if (pcp_suits(pcp, left, need->gfp) == 0)
+		if (pcp_fill(frames, zone, pcp, need->gfp) == 0)
 			break;
+		/* Relaxed: the caller's own, while it is inside. */
+		uint32_t left =
+		    atomic_load_explicit(&pcp->count, memory_order_relaxed);
 		out[got++] = pcp_pop(frames, pcp, left, need->gfp, need->kind);
 	}
 	qr_busy_leave(&pcp->busy);
@@ -491,7 +518,7 @@ pcp_drain(struct qr_frames *frames, struct qr_zone *zone, struct qr_pcp *pcp)
 	uint32_t count =
 	    atomic_load_explicit(&pcp->count, memory_order_relaxed);
 	if (count != 0)
-		qr_zone_spill(frames, zone, pcp, count - pcp->home, pcp->home);
+		qr_zone_spill(frames, zone, pcp, count - pcp->own, pcp->own);
 	qr_busy_leave(&pcp->busy);
 }
 
@@ -505,7 +532,7 @@ pcp_restore(struct qr_frames *frames, struct qr_zone *zone)
 	if (missing == 0 || !qr_busy_try_enter(&pcp->busy))
 		return;
 	uint32_t bare =
-	    atomic_load_explicit(&pcp->count, memory_order_relaxed) - pcp->home;
+	    atomic_load_explicit(&pcp->count, memory_order_relaxed) - pcp->own;
 	if (bare != 0)
 		qr_zone_spill(frames, zone, pcp,
 		    (uint32_t)qr_min(missing, bare), 0);
@@ -648,7 +675,7 @@ assert_may_alloc(const struct qr_frames *frames, qr_gfp_t gfp,
  * core's own pages, or for mapped ones. */
 #define GFP_PLACED                                                             \
 	(QR_GFP_DMA | QR_GFP_DMA32 | QR_GFP_HIGHMEM | QR_GFP_MOVABLE |         \
-	    QR_GFP_THISNODE)
+	    QR_GFP_THISNODE | QR_GFP_RECLAIMABLE)
 
 /* The zone that this CPU's allocations are tried in first. */
 static inline struct qr_zone *

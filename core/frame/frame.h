@@ -14,6 +14,7 @@
 #include "../base/lock.h"
 #include "../boot/boot.h"
 #include "buddy.h"
+#include "gfp.h"
 
 #define QR_FRAME_ORDERS 11u        /* orders 0 to 10, up to 4 MiB */
 #define QR_PFN_NIL      UINT32_MAX /* end of a list of pages */
@@ -96,72 +97,6 @@ struct qr_page {
 };
 _Static_assert(sizeof(struct qr_page) == 32, "a page descriptor is 32 bytes");
 
-/* From where and how hard an allocation may try. QR_GFP_RECLAIM: reclaim may
- * happen within the call, so no lock above QR_RANK_SPACE is held. */
-#define QR_GFP_ATOMIC  0x001u /* no reclaim; may use half of the reserve */
-#define QR_GFP_RECLAIM 0x002u /* may reclaim, and wait for that */
-#define QR_GFP_RESERVE 0x004u /* reclaim's own: may use all of the reserve */
-#define QR_GFP_ZERO    0x008u /* direct-mapped contents zeroed */
-#define QR_GFP_USER                                                            \
-	0x010u                 /* a mapped page: anywhere; releases the home
-				  bytes */
-#define QR_GFP_NORETRY  0x020u /* one round of reclaim at most */
-#define QR_GFP_DMA32    0x040u /* below 4 GiB, see QR_PORT_DMA_ZONES */
-#define QR_GFP_DMA      0x080u /* below 16 MiB */
-#define QR_GFP_HIGHMEM  0x100u /* need not be in the direct map */
-#define QR_GFP_MOVABLE  0x200u /* its owner lets it be moved */
-#define QR_GFP_THISNODE 0x400u /* from the node asked for or not at all */
-
-/* All of them, for who shows them by name. */
-#define QR_GFP_FLAGS(X)                                                        \
-	X(ATOMIC)                                                              \
-	X(RECLAIM)                                                             \
-	X(RESERVE)                                                             \
-	X(ZERO)                                                                \
-	X(USER)                                                                \
-	X(NORETRY)                                                             \
-	X(DMA32)                                                               \
-	X(DMA)                                                                 \
-	X(HIGHMEM)                                                             \
-	X(MOVABLE)                                                             \
-	X(THISNODE)
-
-#define QR_GFP_KERNEL QR_GFP_RECLAIM
-#define QR_GFP_PAGE   (QR_GFP_RECLAIM | QR_GFP_USER)
-
-/* What kind of frames a zone has, the widest last: who may have one kind may
- * have those before it too. */
-enum qr_zone_class {
-	QR_ZONE_DMA,     /* below 16 MiB */
-	QR_ZONE_DMA32,   /* below 4 GiB */
-	QR_ZONE_NORMAL,  /* in the direct map */
-	QR_ZONE_HIGHMEM, /* not in it */
-	QR_ZONE_MOVABLE, /* set aside for what can be moved */
-	QR_ZONE_CLASSES,
-};
-
-/* The widest class that an allocation may use, where all exist. */
-static inline enum qr_zone_class
-qr_gfp_zone(qr_gfp_t gfp)
-{
-	if ((gfp & QR_GFP_DMA) != 0)
-		return QR_ZONE_DMA;
-	if ((gfp & QR_GFP_DMA32) != 0)
-		return QR_ZONE_DMA32;
-	if ((gfp & QR_GFP_USER) != 0)
-		return QR_ZONE_MOVABLE;
-	if ((gfp & QR_GFP_HIGHMEM) == 0)
-		return QR_ZONE_NORMAL;
-	return (gfp & QR_GFP_MOVABLE) != 0 ? QR_ZONE_MOVABLE : QR_ZONE_HIGHMEM;
-}
-
-/* "DMA", ... */
-const char *qr_zone_name(enum qr_zone_class zone_class);
-
-/* Writes the flags' names, "RECLAIM|USER", "0" where there are none, as far
- * as they fit size_bytes with a final NUL; returns the bytes of the whole. */
-size_t qr_gfp_describe(qr_gfp_t gfp, char *text, size_t size_bytes);
-
 /* Named levels of free memory; compared by the predicates below only. */
 struct qr_watermarks {
 	uint64_t min_pages;  /* below: only QR_GFP_RESERVE and ATOMIC */
@@ -186,6 +121,9 @@ struct qr_frame_config {
 				    moved: QR_ZONE_MOVABLE */
 	uint64_t watermark_scale; /* distance between the watermarks, at
 				     least, in 1/10000 of memory; 0: 10 */
+	uint64_t contig_pages;    /* set aside for large contiguous pieces:
+				     whole pageblocks, the highest of the
+				     first zone in the direct map */
 };
 
 /* One zone, as zoneinfo shows it; pages. A racy look. */
@@ -202,6 +140,17 @@ struct qr_zone_stat {
 	uint64_t reserve[QR_ZONE_CLASSES]; /* left by who could have had a
 					      wider class (lowmem reserve) */
 	uint64_t missed; /* allocations that wanted another node's */
+};
+
+/* One zone's free blocks and pageblocks, as buddyinfo and pagetypeinfo show
+ * them. */
+struct qr_zone_types {
+	uint64_t free_blocks[QR_MIGRATE_TYPES][QR_FRAME_ORDERS];
+	uint64_t blocks[QR_MIGRATE_TYPES];  /* pageblocks of the type */
+	uint64_t claimed[QR_MIGRATE_TYPES]; /* pageblocks that came to the type
+					       when it ran out */
+	uint64_t mixed[QR_MIGRATE_TYPES];   /* blocks that it then took without
+					       the pageblock */
 };
 
 /* Counts of pages; a racy sum, exact when nothing runs. */
@@ -326,6 +275,19 @@ void qr_frame_stat(const struct qr_frames *frames, struct qr_frame_stat *stat);
 unsigned qr_frame_zone_count(const struct qr_frames *frames);
 void qr_frame_zone_stat(const struct qr_frames *frames, unsigned index,
     struct qr_zone_stat *stat);
+
+void qr_frame_zone_types(const struct qr_frames *frames, unsigned index,
+    struct qr_zone_types *types);
+
+/* How much of the free memory is of no use for a block of the order, in
+ * 1/1000. */
+unsigned qr_zone_unusable_index(const struct qr_zone_types *types,
+    unsigned order);
+
+/* Why an allocation of the order would fail: towards 0 for want of memory,
+ * towards 1000 because it is in pieces; -1000: it would not. */
+int qr_zone_fragmentation_index(const struct qr_zone_types *types,
+    unsigned order);
 
 /* The zones that an allocation for the class on behalf of a node is tried in,
  * in this order, by index; returns how many. */

@@ -17,6 +17,10 @@
 
 #define ZONES_MAX (QR_NODES_MAX * (unsigned)QR_ZONE_CLASSES)
 
+/* A pageblock is as long as the largest block. */
+#define BLOCK_ORDER (QR_FRAME_ORDERS - 1)
+#define BLOCK_PAGES ((uint64_t)1 << BLOCK_ORDER)
+
 /* Where an allocation is tried, the best place first. */
 struct zonelist {
 	uint8_t count;
@@ -46,13 +50,14 @@ _Static_assert(QR_FRAME_ORDERS - 1 <= SECTION_SHIFT,
 struct qr_pcp {
 	_Alignas(64) struct qr_busy busy;
 	_Atomic(uint32_t) count;               /* (b,a) of frames[] */
-	uint32_t home;                         /* (b) of these, with home
-						  bytes */
+	uint32_t own;                          /* (b) of these, on the high
+						  stack */
 	_Atomic(int32_t) delta[QR_PAGE_KINDS]; /* (b,a) not yet in
 						   frames->kind_pages */
 	uint32_t frames[PCP_MAX]; /* (b) by index, two stacks: from the low
-				     end those without home bytes, from the
-				     high end those with */
+				     end those for mapped pages, without
+				     home bytes; from the high end the
+				     core's own */
 };
 
 /* The frames of one class and one node. */
@@ -73,7 +78,7 @@ struct qr_zone {
 	_Atomic(uint64_t) missed; /* (a) frames for want of nearer ones */
 
 	/* --- watermarks --- */
-	_Atomic(uint64_t) free_pages; /* (z,a) buddy.free_units */
+	_Atomic(uint64_t) free_pages; /* (z,a) that can be allocated */
 	_Atomic(uint64_t) min_pages;  /* (a) */
 	_Atomic(uint64_t) low_pages;  /* (a) */
 	_Atomic(uint64_t) high_pages; /* (a) */
@@ -81,9 +86,13 @@ struct qr_zone {
 	uint64_t reserve[QR_ZONE_CLASSES];
 
 	/* --- frames; unit 0 has index base --- */
-	struct qr_lock lock;     /* rank QR_RANK_ZONE */
-	struct qr_buddy buddy;   /* (z) free */
-	struct qr_buddy balloon; /* (z) given away */
+	struct qr_lock lock;                     /* rank QR_RANK_ZONE */
+	struct qr_buddy buddy[QR_MIGRATE_TYPES]; /* (z) free, by the type of
+						    the pageblock */
+	struct qr_buddy balloon;                 /* (z) given away */
+	uint8_t *block_type; /* (z) [zone_end_block] enum qr_migrate_type */
+	uint64_t claimed[QR_MIGRATE_TYPES]; /* (z) see struct qr_zone_types */
+	uint64_t mixed[QR_MIGRATE_TYPES];   /* (z) */
 };
 
 struct qr_frames {
@@ -212,15 +221,15 @@ QR_MUST_CHECK bool qr_zone_take(struct qr_frames *frames, struct qr_zone *zone,
 void qr_zone_put(struct qr_frames *frames, struct qr_zone *zone, uint64_t first,
     unsigned order);
 
-/* Puts frames on a list whose low stack is empty, as gfp allows, without home
- * bytes if it is for mapped pages; returns how many are on it now. */
+/* Puts frames on a list, as gfp allows, on the stack that is gfp's, which is
+ * empty; returns how many are on the list now. */
 uint32_t qr_zone_refill(struct qr_frames *frames, struct qr_zone *zone,
     struct qr_pcp *pcp, qr_gfp_t gfp);
 
-/* Gives frames back, so many of the low stack (without home bytes) and of the
- * high one, those that lay there longest. */
+/* Gives frames back, so many of the low stack and of the high one, those that
+ * lay there longest. */
 void qr_zone_spill(struct qr_frames *frames, struct qr_zone *zone,
-    struct qr_pcp *pcp, uint32_t of_bare, uint32_t of_home);
+    struct qr_pcp *pcp, uint32_t of_bare, uint32_t of_own);
 
 /* Puts a block that was taken into the zone's balloon, and takes one out of
  * there; false: there is none. */
@@ -228,6 +237,49 @@ void qr_zone_lend(struct qr_frames *frames, struct qr_zone *zone,
     uint64_t first, unsigned order);
 QR_MUST_CHECK bool qr_zone_recall(struct qr_frames *frames,
     struct qr_zone *zone, unsigned order, uint64_t *first);
+
+/* --- block.c: pageblocks; the zone's lock held --- */
+
+/* One block of the type's, or of another's. */
+QR_MUST_CHECK bool qr_block_take(struct qr_frames *frames, struct qr_zone *zone,
+    enum qr_migrate_type type, unsigned order, uint64_t *unit);
+
+/* Changes a pageblock's type, with all that is free of it. */
+void qr_block_set_type(struct qr_zone *zone, uint64_t block,
+    enum qr_migrate_type type);
+
+/* Free units of a pageblock. */
+uint64_t qr_block_free_units(const struct qr_zone *zone, uint64_t block);
+
+/* Pageblocks that the zone has frames of. */
+static inline uint64_t
+zone_first_block(const struct qr_zone *zone)
+{
+	return (zone->first - zone->base) >> BLOCK_ORDER;
+}
+
+static inline uint64_t
+zone_end_block(const struct qr_zone *zone)
+{
+	return ((zone->end - zone->base - 1) >> BLOCK_ORDER) + 1;
+}
+
+/* The buddy that has a unit while it is free. */
+static inline struct qr_buddy *
+zone_buddy(struct qr_zone *zone, uint64_t unit)
+{
+	return &zone->buddy[zone->block_type[unit >> BLOCK_ORDER]];
+}
+
+/* Free units that can be allocated at all. */
+static inline uint64_t
+zone_free_units(const struct qr_zone *zone)
+{
+	uint64_t units = 0;
+	for (unsigned type = 0; type < QR_MIGRATE_ISOLATE; type++)
+		units += zone->buddy[type].free_units;
+	return units;
+}
 
 /* --- watermark.c --- */
 

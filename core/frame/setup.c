@@ -5,7 +5,7 @@
  * All tables are one piece of boot memory, so that there is one refusal and
  * nothing to undo:
  *
- *	| qr_frames | zones | lists of zone 0, 1, … | per zone: free, balloon |
+ *	| qr_frames | zones | lists of zone 0, 1, … | per zone: buddies, types |
  *	| slots of sections | descriptors                                     |
  */
 #include "frame_impl.h"
@@ -25,7 +25,6 @@ static const uint64_t reserve_divisor[QR_ZONE_CLASSES] = {
 };
 
 /* The largest block is aligned to its size. */
-#define BLOCK_MAX ((uint64_t)1 << (QR_FRAME_ORDERS - 1))
 
 /* What a zone will be. */
 struct plan_zone {
@@ -89,7 +88,7 @@ node_top(const struct qr_boot *boot, uint32_t node, uint64_t pages)
 		if (there >= pages)
 			return qr_round_up((range->end >> QR_PAGE_SHIFT) -
 					       pages,
-			    BLOCK_MAX);
+			    BLOCK_PAGES);
 		pages -= there;
 	}
 	return UINT64_MAX;
@@ -181,8 +180,22 @@ buddy_bytes(const struct plan_zone *zone)
 {
 	return part_bytes(
 	    qr_buddy_state_bytes(zone->past -
-				     qr_round_down(zone->first, BLOCK_MAX),
+				     qr_round_down(zone->first, BLOCK_PAGES),
 		QR_FRAME_ORDERS));
+}
+
+static size_t
+type_bytes(const struct plan_zone *zone)
+{
+	return part_bytes(((zone->past - 1) >> BLOCK_ORDER) + 1 -
+			  (zone->first >> BLOCK_ORDER));
+}
+
+/* Buddies of all types, the balloon, and the pageblocks' types. */
+static size_t
+zone_bytes(const struct plan_zone *zone)
+{
+	return (QR_MIGRATE_TYPES + 1) * buddy_bytes(zone) + type_bytes(zone);
 }
 
 static int
@@ -206,7 +219,7 @@ plan_make(struct plan *plan, const struct qr_port *port,
 		      plan->zone_count *
 			  part_bytes(port->cpu_count * sizeof(struct qr_pcp));
 	for (unsigned i = 0; i < plan->zone_count; i++)
-		plan->bytes += 2 * buddy_bytes(&plan->zone[i]);
+		plan->bytes += zone_bytes(&plan->zone[i]);
 	plan->bytes += part_bytes(qr_sparse_bytes(&plan->sparse)) +
 		       plan->sparse.page_count * sizeof(struct qr_page);
 	return 0;
@@ -248,7 +261,7 @@ tables_take(unsigned char **tables, size_t bytes)
 static void
 zone_init(struct qr_zone *zone, const struct plan_zone *plan, unsigned index)
 {
-	zone->base = qr_round_down(plan->first, BLOCK_MAX);
+	zone->base = qr_round_down(plan->first, BLOCK_PAGES);
 	zone->first = plan->first;
 	zone->end = plan->past;
 	zone->pages = plan->pages;
@@ -293,10 +306,15 @@ tables_lay_out(const struct plan *plan, const struct qr_port *port,
 		struct qr_zone *zone = &frames->zone[i];
 		uint64_t units = zone->end - zone->base;
 		size_t bytes = buddy_bytes(&plan->zone[i]);
-		qr_buddy_init(&zone->buddy, units, QR_FRAME_ORDERS,
-		    tables_take(&tables, bytes));
+		for (unsigned type = 0; type < QR_MIGRATE_TYPES; type++)
+			qr_buddy_init(&zone->buddy[type], units,
+			    QR_FRAME_ORDERS, tables_take(&tables, bytes));
+		zone->block_type =
+		    tables_take(&tables, type_bytes(&plan->zone[i]));
 		qr_buddy_init(&zone->balloon, units, QR_FRAME_ORDERS,
 		    tables_take(&tables, bytes));
+		__builtin_memset(zone->block_type, QR_MIGRATE_MOVABLE,
+		    zone_end_block(zone));
 		zone_init_reserve(frames, zone);
 	}
 	qr_sparse_init(frames, boot, &plan->sparse,
@@ -304,6 +322,31 @@ tables_lay_out(const struct plan *plan, const struct qr_port *port,
 	frames->pages = (struct qr_page *)(void *)tables;
 	qr_zonelists_init(frames);
 	return frames;
+}
+
+/* Units that are free now; each pageblock's go to the buddy of its type. */
+static void
+give_units(struct qr_zone *zone, uint64_t start, uint64_t end)
+{
+	while (start < end) {
+		uint64_t next = qr_min(end, (start | (BLOCK_PAGES - 1)) + 1);
+		qr_buddy_free_range(zone_buddy(zone, start), start,
+		    next - start);
+		start = next;
+	}
+}
+
+/* Sets the highest whole pageblocks of the first zone in the direct map
+ * aside. Before any frame is given. */
+static void
+contig_init(struct qr_frames *frames, uint64_t pages)
+{
+	unsigned i = frames->list[0][QR_ZONE_NORMAL].zone[0];
+	struct qr_zone *zone = &frames->zone[i];
+	uint64_t block = (zone->end - zone->base) >> BLOCK_ORDER;
+	uint64_t low = zone_first_block(zone) + 1;
+	for (; pages >= BLOCK_PAGES && block > low; pages -= BLOCK_PAGES)
+		zone->block_type[--block] = QR_MIGRATE_CONTIG;
 }
 
 /* A run of free frames of one node, from boot. Its sections' slots lie side
@@ -319,8 +362,7 @@ give(void *ctx, qr_pfn_t pfn, uint64_t count, uint32_t node)
 		uint64_t end = qr_min(first + count, zone->end);
 		if (zone->node != node || start >= end)
 			continue;
-		qr_buddy_free_range(&zone->buddy, start - zone->base,
-		    end - start);
+		give_units(zone, start - zone->base, end - zone->base);
 		frames->boot_pages -= end - start;
 	}
 }
@@ -359,12 +401,13 @@ qr_frame_create(const struct qr_port *port, struct qr_boot *boot,
 	if (config != NULL) {
 		made->min_free_pages = config->min_free_pages;
 		made->watermark_scale = config->watermark_scale;
+		contig_init(made, config->contig_pages);
 	}
 	made->boot_pages = made->total_pages;
 	qr_boot_hand_over(boot, give, made);
 	for (unsigned i = 0; i < made->zone_count; i++)
 		atomic_init(&made->zone[i].free_pages,
-		    made->zone[i].buddy.free_units);
+		    zone_free_units(&made->zone[i]));
 	qr_watermark_update(made, 0);
 	made->signature = FRAMES_SIGNATURE;
 	*frames = made;

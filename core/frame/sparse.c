@@ -16,8 +16,6 @@
  */
 #include "frame_impl.h"
 
-#define BLOCK_MAX ((uint64_t)1 << (QR_FRAME_ORDERS - 1))
-
 /* Frames [start, end) of a usable range. */
 static struct qr_frame_run
 range_frames(const struct qr_boot_range *range)
@@ -74,7 +72,7 @@ qr_sparse_plan(const struct qr_boot *boot, struct sparse_plan *plan)
 		.is_flat = slots == sections,
 	};
 	if (plan->is_flat) {
-		plan->pfn_start = qr_round_down(first, BLOCK_MAX);
+		plan->pfn_start = qr_round_down(first, BLOCK_PAGES);
 		plan->page_count = end - plan->pfn_start;
 		return 0;
 	}

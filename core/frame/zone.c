@@ -5,15 +5,39 @@
  */
 #include "frame_impl.h"
 
-/* Lets everybody see how much is free. Zone's lock held. */
+/* Counts units that came or went; all can see the sum. Zone's lock held. */
 static void
-zone_publish(const struct qr_frames *frames, struct qr_zone *zone)
+zone_count(const struct qr_frames *frames, struct qr_zone *zone, int64_t units)
 {
 	if (QR_CONFIG_DEBUG)
 		qr_lock_assert_held(frames->port, &zone->lock);
-	/* Relaxed: readers decide nothing by it that must be exact. */
-	atomic_store_explicit(&zone->free_pages, zone->buddy.free_units,
-	    memory_order_relaxed);
+	/* Relaxed: readers decide nothing by it that must be exact, and who
+	 * writes has the lock. */
+	uint64_t now = (uint64_t)units + atomic_load_explicit(&zone->free_pages,
+					     memory_order_relaxed);
+	atomic_store_explicit(&zone->free_pages, now, memory_order_relaxed);
+}
+
+/* Free units that may become pages of the type. Zone's lock held. */
+static uint64_t
+zone_free_for(const struct qr_zone *zone, enum qr_migrate_type type)
+{
+	uint64_t units = atomic_load_explicit(&zone->free_pages,
+	    memory_order_relaxed); /* as in zone_count */
+	if (type != QR_MIGRATE_MOVABLE)
+		units -= zone->buddy[QR_MIGRATE_CONTIG].free_units;
+	return units;
+}
+
+/* Gives a block back; returns how many units can be allocated by it. Zone's
+ * lock held. */
+static int64_t
+zone_give(struct qr_zone *zone, uint64_t index, unsigned order)
+{
+	uint64_t unit = index - zone->base;
+	unsigned type = zone->block_type[unit >> BLOCK_ORDER];
+	(void)qr_buddy_free(&zone->buddy[type], unit, order);
+	return type == QR_MIGRATE_ISOLATE ? 0 : (int64_t)1 << order;
 }
 
 bool
@@ -21,13 +45,14 @@ qr_zone_take(struct qr_frames *frames, struct qr_zone *zone, qr_gfp_t gfp,
     unsigned order, uint64_t *first)
 {
 	uint64_t unit;
+	enum qr_migrate_type type = qr_gfp_migrate_type(gfp);
 	uint64_t left = qr_watermark_floor(zone, gfp) + ((uint64_t)1 << order);
 	qr_lock_acquire(frames->port, &zone->lock);
-	bool is_taken = zone->buddy.free_units >= left &&
-			qr_buddy_alloc(&zone->buddy, order, &unit) == 0;
+	bool is_taken = zone_free_for(zone, type) >= left &&
+			qr_block_take(frames, zone, type, order, &unit);
 	if (is_taken) {
 		*first = zone->base + unit;
-		zone_publish(frames, zone);
+		zone_count(frames, zone, -((int64_t)1 << order));
 	}
 	qr_lock_release(frames->port, &zone->lock);
 	return is_taken;
@@ -38,8 +63,7 @@ qr_zone_put(struct qr_frames *frames, struct qr_zone *zone, uint64_t first,
     unsigned order)
 {
 	qr_lock_acquire(frames->port, &zone->lock);
-	(void)qr_buddy_free(&zone->buddy, first - zone->base, order);
-	zone_publish(frames, zone);
+	zone_count(frames, zone, zone_give(zone, first, order));
 	qr_lock_release(frames->port, &zone->lock);
 }
 
@@ -48,7 +72,7 @@ qr_zone_put(struct qr_frames *frames, struct qr_zone *zone, uint64_t first,
 static uint32_t
 refill_count(const struct qr_zone *zone, qr_gfp_t gfp)
 {
-	uint64_t free_pages = zone->buddy.free_units;
+	uint64_t free_pages = zone_free_for(zone, qr_gfp_migrate_type(gfp));
 	uint64_t plain =
 	    qr_watermark_floor(zone, gfp & ~(QR_GFP_ATOMIC | QR_GFP_RESERVE));
 	if (free_pages > plain) {
@@ -59,80 +83,75 @@ refill_count(const struct qr_zone *zone, qr_gfp_t gfp)
 	return free_pages > qr_watermark_floor(zone, gfp) ? 1 : 0;
 }
 
-/* Puts what has been laid down on the low stack where it belongs. */
+/* Frames for the list, under the zone's lock. */
 static void
-refill_sort(struct qr_frames *frames, struct qr_pcp *pcp, uint32_t count)
+refill_take(struct qr_frames *frames, struct qr_zone *zone,
+    enum qr_migrate_type type, uint32_t *indexes, uint32_t count)
 {
-	uint32_t bare = 0;
-	/* Relaxed: above the mark no descriptor is read. */
-	uint64_t end =
-	    atomic_load_explicit(&frames->home_end, memory_order_relaxed);
-	for (uint32_t i = 0; i < count; i++) {
-		uint32_t index = pcp->frames[i];
-		if (index < end && page_is_home(&frames->pages[index]))
-			pcp->frames[PCP_MAX - ++pcp->home] = index;
-		else
-			pcp->frames[bare++] = index;
+	/* From the end, so that the lowest is used first. */
+	for (uint32_t i = count; i-- > 0;) {
+		uint64_t unit = 0;
+		bool is_taken = qr_block_take(frames, zone, type, 0, &unit);
+		QR_ASSERT(is_taken, "%u of %llu free pages", count,
+		    (unsigned long long)atomic_load(&zone->free_pages));
+		indexes[i] = (uint32_t)(zone->base + unit);
 	}
 }
-_Static_assert(PCP_BATCH_MAX <= PCP_MAX / 2, "a refill can be sorted in place");
 
 uint32_t
 qr_zone_refill(struct qr_frames *frames, struct qr_zone *zone,
     struct qr_pcp *pcp, qr_gfp_t gfp)
 {
-	uint32_t had = pcp->home;
+	uint32_t had = atomic_load_explicit(&pcp->count, memory_order_relaxed);
+	bool is_user = (gfp & QR_GFP_USER) != 0;
 	qr_lock_acquire(frames->port, &zone->lock);
-	uint32_t count = refill_count(zone, gfp);
-	/* From the end, so that the lowest is used first. */
-	for (uint32_t i = count; i-- > 0;) {
-		uint64_t unit = 0;
-		int error = qr_buddy_alloc(&zone->buddy, 0, &unit);
-		QR_ASSERT(error == 0, "%u of %llu free pages: error %d", count,
-		    (unsigned long long)zone->buddy.free_units, error);
-		pcp->frames[i] = (uint32_t)(zone->base + unit);
-	}
-	if (count != 0)
-		zone_publish(frames, zone);
+	uint32_t count =
+	    (uint32_t)qr_min(refill_count(zone, gfp), PCP_MAX - had);
+	/* The high stack's top is its lowest place. */
+	uint32_t *to =
+	    is_user ? pcp->frames : &pcp->frames[PCP_MAX - pcp->own - count];
+	refill_take(frames, zone, qr_gfp_migrate_type(gfp), to, count);
+	zone_count(frames, zone, -(int64_t)count);
 	qr_lock_release(frames->port, &zone->lock);
-	if ((gfp & QR_GFP_USER) != 0)
-		qr_home_release_all(frames, pcp->frames, count);
+	if (is_user)
+		qr_home_release_all(frames, to, count);
 	else
-		refill_sort(frames, pcp, count);
+		pcp->own += count;
 	count += had;
 	atomic_store_explicit(&pcp->count, count, memory_order_relaxed);
 	return count;
 }
 
-static void
-spill_some(const struct qr_zone *zone, struct qr_buddy *buddy,
-    const uint32_t *indexes, uint32_t count)
+static int64_t
+spill_some(struct qr_zone *zone, const uint32_t *indexes, uint32_t count)
 {
+	int64_t units = 0;
 	for (uint32_t i = 0; i < count; i++)
-		(void)qr_buddy_free(buddy, indexes[i] - zone->base, 0);
+		units += zone_give(zone, indexes[i], 0);
+	return units;
 }
 
 void
 qr_zone_spill(struct qr_frames *frames, struct qr_zone *zone,
-    struct qr_pcp *pcp, uint32_t of_bare, uint32_t of_home)
+    struct qr_pcp *pcp, uint32_t of_bare, uint32_t of_own)
 {
 	uint32_t had = atomic_load_explicit(&pcp->count, memory_order_relaxed);
-	uint32_t bare = had - pcp->home;
+	uint32_t bare = had - pcp->own;
 	uint32_t *frame = pcp->frames;
-	QR_ASSERT(of_bare <= bare && of_home <= pcp->home,
-	    "%u of %u frames and %u of %u", of_bare, bare, of_home, pcp->home);
+	QR_ASSERT(of_bare <= bare && of_own <= pcp->own,
+	    "%u of %u frames and %u of %u", of_bare, bare, of_own, pcp->own);
 	qr_lock_acquire(frames->port, &zone->lock);
-	spill_some(zone, &zone->buddy, frame, of_bare);
-	spill_some(zone, &zone->buddy, &frame[PCP_MAX - of_home], of_home);
-	zone_publish(frames, zone);
+	int64_t units = spill_some(zone, frame, of_bare);
+	units += spill_some(zone, &frame[PCP_MAX - of_own], of_own);
+	zone_count(frames, zone, units);
 	qr_lock_release(frames->port, &zone->lock);
 	__builtin_memmove(frame, &frame[of_bare],
 	    (bare - of_bare) * sizeof(*frame));
-	uint32_t top = PCP_MAX - pcp->home;
-	pcp->home -= of_home;
-	__builtin_memmove(&frame[top + of_home], &frame[top],
-	    pcp->home * sizeof(*frame));
-	atomic_store_explicit(&pcp->count, had - of_bare - of_home,
+	uint32_t top = PCP_MAX - pcp->own;
+	pcp->own -= of_own;
+	__builtin_memmove(&frame[top + of_own], &frame[top],
+	    pcp->own * sizeof(*frame));
+	atomic_store_explicit(&pcp->count, had - of_bare - of_own,
 	    memory_order_relaxed);
 }
 

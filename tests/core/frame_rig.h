@@ -140,7 +140,7 @@ rig_buddy_free(const struct rig *rig)
 {
 	uint64_t sum = 0;
 	for (unsigned i = 0; i < rig->frames->zone_count; i++)
-		sum += rig->frames->zone[i].buddy.free_units;
+		sum += zone_free_units(&rig->frames->zone[i]);
 	return sum;
 }
 

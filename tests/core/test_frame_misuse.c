@@ -181,13 +181,14 @@ break_list(struct misuse *misuse)
 {
 	struct qr_pcp *pcp = misuse->rig->frames->zone[0].pcp;
 	qr_frame_free(misuse->rig->frames, take(misuse, 0));
-	uint32_t had = pcp->frames[0];
-	assert_true(pcp->count >= 2);
-	pcp->frames[0] = pcp->frames[1];
+	uint32_t *place = &pcp->frames[PCP_MAX - 1];
+	uint32_t had = *place;
+	assert_true(pcp->own >= 2);
+	*place = place[-1];
 	assert_panics(misuse, do_check, "[frame.1]");
-	pcp->frames[0] = had - 1; /* given out at boot, or free */
+	*place = had + 1; /* free */
 	assert_panics(misuse, do_check, "[frame.");
-	pcp->frames[0] = had;
+	*place = had;
 	do_check(misuse);
 	atomic_store(&pcp->busy.word, 1);
 	assert_panics(misuse, do_check, "[frame.1]");
@@ -237,7 +238,7 @@ break_zone(struct misuse *misuse)
 	assert_int_equal(qr_buddy_take_range(&zone->balloon, unit, 4), 0);
 	do_check(misuse);
 
-	(void)qr_buddy_free(&zone->buddy, unit, 2);
+	(void)qr_buddy_free(zone_buddy(zone, unit), unit, 2);
 	assert_panics(misuse, do_check, "[frame.");
 	misuse->page = page;
 	assert_panics(misuse, do_free, "freed twice");
