@@ -83,8 +83,8 @@ block_user_units(const struct qr_frames *frames, const struct qr_zone *zone,
 	uint64_t end;
 	for (block_units(zone, block, &at, &end); at < end; at++) {
 		const struct qr_page *page = &frames->pages[zone->base + at];
-		if (page->kind == QR_PAGE_USER)
-			units += (uint64_t)1 << page->order;
+		units += atomic_load_explicit(&page->kind,
+			     memory_order_relaxed) == QR_PAGE_USER;
 	}
 	return units;
 }

@@ -108,6 +108,9 @@
  * allocation looks at the first zone of two lists only, which it finds in one
  * load.
  *
+ * A larger block is tried to be made of pieces before reclaim and after each
+ * of its rounds, by moving mapped pages out of the way (compact.c).
+ *
  * Reclaim is repeated as long as it makes progress, since others may take
  * what was freed. Rounds in vain may mean that all candidates are in other
  * threads' hands for the moment: so the thread sleeps a little between them,
@@ -210,7 +213,7 @@ assert_tails_free(const struct qr_frames *frames, const struct qr_page *page)
 }
 
 /* Begins the use of a block that has just been taken from zone. */
-static void
+static inline void
 page_begin(const struct qr_frames *frames, const struct qr_zone *zone,
     struct qr_page *page, unsigned order, enum qr_page_kind kind)
 {
@@ -219,7 +222,8 @@ page_begin(const struct qr_frames *frames, const struct qr_zone *zone,
 	    (unsigned long long)frames_pfn(frames, page), page->kind);
 	page->next = QR_PFN_NIL;
 	page->prev = QR_PFN_NIL;
-	page->kind = (uint8_t)kind;
+	/* Relaxed, wherever it is written: who may rely on it has the page. */
+	atomic_store_explicit(&page->kind, (uint8_t)kind, memory_order_relaxed);
 	page->order = (uint8_t)order;
 	page->zone = zone->index;
 	/* Relaxed: nobody else knows the page yet. */
@@ -242,13 +246,26 @@ page_end(const struct qr_frames *frames, struct qr_page *page)
 	QR_ASSERT(refs <= 1, "frame 0x%llx freed with %u references",
 	    (unsigned long long)frames_pfn(frames, page), refs);
 	assert_tails_free(frames, page);
-	page->kind = QR_PAGE_FREE;
+	atomic_store_explicit(&page->kind, QR_PAGE_FREE, memory_order_relaxed);
 	/* Relaxed: nobody else knows the page any more. */
 	uint8_t flags =
 	    atomic_load_explicit(&page->flags, memory_order_relaxed);
 	atomic_store_explicit(&page->flags, flags & QR_PAGE_HOME,
 	    memory_order_relaxed);
 	return kind;
+}
+
+void
+qr_page_begin(const struct qr_frames *frames, const struct qr_zone *zone,
+    struct qr_page *page, unsigned order, enum qr_page_kind kind)
+{
+	page_begin(frames, zone, page, order, kind);
+}
+
+enum qr_page_kind
+qr_page_end(const struct qr_frames *frames, struct qr_page *page)
+{
+	return page_end(frames, page);
 }
 
 struct qr_page *
@@ -613,6 +630,25 @@ alloc_drained(struct qr_frames *frames, const struct need *need)
 	return alloc_easily(frames, need);
 }
 
+/* A block by moving mapped pages together, or NULL. */
+static struct qr_page *
+alloc_compacted(struct qr_frames *frames, const struct need *need)
+{
+	const struct zonelist *list = need_list(frames, need);
+	if (need->order == 0 || frames->ops->migrate == NULL)
+		return NULL;
+	for (unsigned i = 0; i < list->count; i++) {
+		struct qr_zone *zone = &frames->zone[list->zone[i]];
+		if (!need_suits(need, zone))
+			continue;
+		struct qr_page *page =
+		    qr_compact_alloc(frames, zone, need->order, need->kind);
+		if (page != NULL)
+			return page;
+	}
+	return NULL;
+}
+
 /* One block with all that gfp allows, or NULL. */
 static QR_NOINLINE struct qr_page *
 alloc_hard(struct qr_frames *frames, const struct need *need)
@@ -623,6 +659,9 @@ alloc_hard(struct qr_frames *frames, const struct need *need)
 		page = alloc_drained(frames, need);
 	if (page != NULL || !may_reclaim(frames, need->gfp))
 		return page;
+	page = alloc_compacted(frames, need);
+	if (page != NULL)
+		return page;
 	for (unsigned round = 1;; round++) {
 		size_t want = ((size_t)1 << need->order) + RECLAIM_EXTRA;
 		int error =
@@ -632,6 +671,8 @@ alloc_hard(struct qr_frames *frames, const struct need *need)
 		page = alloc_easily(frames, need);
 		if (page == NULL)
 			page = alloc_drained(frames, need);
+		if (page == NULL)
+			page = alloc_compacted(frames, need);
 		fruitless = error == 0 ? 0 : fruitless + 1;
 		if (page != NULL || fruitless == FRUITLESS_MAX ||
 		    (need->gfp & QR_GFP_NORETRY) != 0 ||
@@ -831,19 +872,5 @@ qr_frame_set_kind(struct qr_frames *frames, struct qr_page *page,
 	    (unsigned)kind);
 	qr_count_kind(frames, page->kind, -((int64_t)1 << page->order));
 	qr_count_kind(frames, kind, (int64_t)1 << page->order);
-	page->kind = (uint8_t)kind;
-}
-
-void
-qr_frame_set_ops(struct qr_frames *frames, const struct qr_frame_ops *ops,
-    void *ctx)
-{
-	frames->ops = ops;
-	frames->ops_ctx = ctx;
-}
-
-const struct qr_port *
-qr_frame_port(const struct qr_frames *frames)
-{
-	return frames->port;
+	atomic_store_explicit(&page->kind, (uint8_t)kind, memory_order_relaxed);
 }

@@ -56,7 +56,8 @@ enum qr_page_kind {
 struct qr_page {
 	uint32_t next; /* pfn or QR_PFN_NIL; lock of the list */
 	uint32_t prev;
-	uint8_t kind;           /* enum qr_page_kind; its owner */
+	_Atomic(uint8_t) kind;  /* enum qr_page_kind; its owner. Others read
+				   it as a hint */
 	uint8_t order;          /* of the block, in its first page */
 	_Atomic(uint8_t) flags; /* QR_PAGE_* */
 	uint8_t zone;           /* index of its zone, while in use */
@@ -111,6 +112,11 @@ struct qr_frame_ops {
 	int (*reclaim)(void *ctx, qr_gfp_t gfp, size_t want);
 	/* Free memory fell below low. Any lock may be held. */
 	void (*low)(void *ctx);
+	/* Moves the contents and mappings of a page of kind QR_PAGE_USER, or
+	 * one that was a moment ago, to another frame: 0. -QR_EPERM: it can't
+	 * be moved; -QR_EBUSY: not now. Nothing of the frame layer is held.
+	 * NULL: no page can. */
+	int (*migrate)(void *ctx, struct qr_page *page, struct qr_page *to);
 };
 
 struct qr_frame_config {
@@ -231,6 +237,40 @@ void qr_frame_forgo(struct qr_frames *frames, struct qr_frame_promise *promise);
  * reclaim; returns how many. */
 size_t qr_frame_alloc_bulk(struct qr_frames *frames, qr_gfp_t gfp, size_t count,
     enum qr_page_kind kind, struct qr_page **out);
+
+/*
+ * count frames in a row, the first a multiple of 1 << align_order, that mapped
+ * pages may be in now: these are moved. Each is then a block of order 0 of its
+ * own. gfp says from which zones. No lock held. NULL: there is no such run
+ * without pages that can't be moved, or no memory to move them to.
+ */
+QR_MUST_CHECK struct qr_page *qr_frame_alloc_contig(struct qr_frames *frames,
+    qr_gfp_t gfp, uint64_t count, unsigned align_order, enum qr_page_kind kind);
+void qr_frame_free_contig(struct qr_frames *frames, struct qr_page *page,
+    uint64_t count);
+
+/* Makes up to blocks free blocks of the order by moving mapped pages together,
+ * as long as that is cheap (less than half of a block's frames to move).
+ * Returns how many it made. No lock held. */
+size_t qr_frame_compact(struct qr_frames *frames, unsigned order,
+    size_t blocks);
+
+/* An order that compaction failed to make, or was not tried for, since this
+ * was asked last; 0: none. */
+unsigned qr_frame_compact_wanted(struct qr_frames *frames);
+
+/* What compaction did so far. */
+struct qr_compact_stat {
+	uint64_t moved;   /* pages */
+	uint64_t pinned;  /* pages found that can't be moved */
+	uint64_t busy;    /* pages found that couldn't be moved then */
+	uint64_t made;    /* blocks and runs */
+	uint64_t failed;  /* blocks and runs begun in vain */
+	uint64_t skipped; /* times it was not tried, for having failed */
+};
+
+void qr_frame_compact_stat(const struct qr_frames *frames,
+    struct qr_compact_stat *stat);
 
 /* Gives back a block whose refs are 1 or 0. Panics on a double or wild
  * free. */

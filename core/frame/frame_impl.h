@@ -90,7 +90,10 @@ struct qr_zone {
 	struct qr_buddy buddy[QR_MIGRATE_TYPES]; /* (z) free, by the type of
 						    the pageblock */
 	struct qr_buddy balloon;                 /* (z) given away */
-	uint8_t *block_type; /* (z) [zone_end_block] enum qr_migrate_type */
+	uint8_t *block_type;     /* (z) [zone_end_block] enum qr_migrate_type */
+	uint64_t compact_hand;   /* (z) pageblock where compaction goes on */
+	uint32_t compact_failed; /* (z) in a row, at most COMPACT_DEFER_MAX */
+	uint32_t compact_skip;   /* (z) attempts still to be left out */
 	uint64_t claimed[QR_MIGRATE_TYPES]; /* (z) see struct qr_zone_types */
 	uint64_t mixed[QR_MIGRATE_TYPES];   /* (z) */
 };
@@ -138,6 +141,10 @@ struct qr_frames {
 	_Atomic(uint64_t) home_pages;               /* (a) with QR_PAGE_HOME */
 	_Atomic(int64_t) kind_pages[QR_PAGE_KINDS]; /* (a) */
 	_Atomic(int64_t) kind_peak[QR_PAGE_KINDS];  /* (a) */
+	struct {
+		_Atomic(uint64_t) moved, pinned, busy, made, failed, skipped;
+	} compact;                        /* (a) struct qr_compact_stat */
+	_Atomic(uint32_t) compact_wanted; /* (a) order, 0: none */
 };
 
 #define FRAMES_SIGNATURE QR_SIGNATURE('F', 'r', 'a', 'm')
@@ -280,6 +287,29 @@ zone_free_units(const struct qr_zone *zone)
 		units += zone->buddy[type].free_units;
 	return units;
 }
+
+/* --- frame.c: a block's descriptor --- */
+
+/* Begins the use of a block that has just been taken from zone. */
+void qr_page_begin(const struct qr_frames *frames, const struct qr_zone *zone,
+    struct qr_page *page, unsigned order, enum qr_page_kind kind);
+
+/* Ends it; returns what it was used for. Panics if it was not in use. */
+enum qr_page_kind qr_page_end(const struct qr_frames *frames,
+    struct qr_page *page);
+
+/* --- compact.c --- */
+
+/* A block of more than one frame, made by moving pages; NULL: not now. No
+ * lock held. */
+QR_MUST_CHECK struct qr_page *qr_compact_alloc(struct qr_frames *frames,
+    struct qr_zone *zone, unsigned order, enum qr_page_kind kind);
+
+/* Takes frames [first, first + count), by index, all of the zone, moving
+ * mapped pages out. 0: they are the caller's, in nobody's books. Else they are
+ * as before: -QR_EPERM: one can't be moved; -QR_EBUSY: not now; -QR_ENOMEM. */
+QR_MUST_CHECK int qr_contig_take(struct qr_frames *frames, struct qr_zone *zone,
+    uint64_t first, uint64_t count);
 
 /* --- watermark.c --- */
 

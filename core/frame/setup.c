@@ -413,3 +413,17 @@ qr_frame_create(const struct qr_port *port, struct qr_boot *boot,
 	*frames = made;
 	return 0;
 }
+
+void
+qr_frame_set_ops(struct qr_frames *frames, const struct qr_frame_ops *ops,
+    void *ctx)
+{
+	frames->ops = ops;
+	frames->ops_ctx = ctx;
+}
+
+const struct qr_port *
+qr_frame_port(const struct qr_frames *frames)
+{
+	return frames->port;
+}

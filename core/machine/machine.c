@@ -53,6 +53,9 @@
 #define WRITE_BACK_DENOMINATOR 10u
 #define WRITE_BACK_MEMORY_PART 4u
 
+/* Blocks that the background makes when one was wanted in vain. */
+#define COMPACT_BLOCKS 4u
+
 /* Frames asked for in one go when others want memory. */
 #define GIVE_BATCH ((size_t)QR_EVICT_MAX)
 
@@ -257,7 +260,12 @@ size_t
 qr_machine_balance(struct qr_machine *machine)
 {
 	machine_check_signature(machine);
-	return qr_reclaim_balance(&machine->reclaim);
+	size_t freed = qr_reclaim_balance(&machine->reclaim);
+	/* Somebody wanted a large block in vain. */
+	unsigned order = qr_frame_compact_wanted(machine->frames);
+	if (order != 0)
+		(void)qr_frame_compact(machine->frames, order, COMPACT_BLOCKS);
+	return freed;
 }
 
 /* Free frames above the low watermark. */

@@ -438,9 +438,22 @@ lru_identity(void *ctx, struct qr_page *page)
 	return qr_spaces_identity(((struct qr_reclaim *)ctx)->spaces, page);
 }
 
+static int
+frame_migrate(void *ctx, struct qr_page *page, struct qr_page *to)
+{
+	return qr_spaces_migrate(((struct qr_reclaim *)ctx)->spaces, page, to);
+}
+
 static const struct qr_frame_ops frame_ops = {
 	.reclaim = frame_reclaim,
 	.low = frame_low,
+};
+
+/* Where mapped pages can be moved. */
+static const struct qr_frame_ops moving_frame_ops = {
+	.reclaim = frame_reclaim,
+	.low = frame_low,
+	.migrate = frame_migrate,
 };
 
 static const struct qr_space_ops space_ops = {
@@ -477,7 +490,9 @@ qr_reclaim_init(struct qr_reclaim *reclaim, struct qr_spaces *spaces,
 	reclaim->lru.test_dirty = lru_test_dirty;
 	reclaim->lru.identity = lru_identity;
 	reclaim->lru.ctx = reclaim;
-	qr_frame_set_ops(spaces->frames, &frame_ops, reclaim);
+	bool moves = (spaces->port->flags & QR_PORT_PAGES_MOVE) != 0;
+	qr_frame_set_ops(spaces->frames, moves ? &moving_frame_ops : &frame_ops,
+	    reclaim);
 	qr_spaces_set_ops(spaces, &space_ops, reclaim);
 	reclaim->signature = QR_RECLAIM_SIGNATURE;
 	return 0;

@@ -289,6 +289,10 @@ struct qr_port {
  * these limits are zones of their own, not to be used up by others. */
 #define QR_PORT_DMA_ZONES 0x4u
 
+/* A mapped page's bytes are its frame's, and outlive mmu_drop: the core may
+ * move pages from frame to frame to make large blocks, or to empty memory. */
+#define QR_PORT_PAGES_MOVE 0x8u
+
 /*
  * The one function that a port defines by name: a broken invariant was found;
  * report it and end the machine. Never returns.

@@ -308,7 +308,7 @@ sim_create(const struct sim_config *config)
 	sim->port = (struct qr_port){ .ops = &sim_ops,
 		.ctx = sim,
 		.cpu_count = sim->config.cpus,
-		.flags = QR_PORT_ZEROED_RAM,
+		.flags = QR_PORT_ZEROED_RAM | QR_PORT_PAGES_MOVE,
 		.mmu_window =
 		    (config->flags & SIM_DEAR_MMU) != 0 ? QR_MMU_WINDOW_MAX : 1,
 		.direct_map_end =
