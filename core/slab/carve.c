@@ -89,6 +89,10 @@ qr_carve_init(struct qr_slab_cache *cache, struct qr_slabs *slabs,
 	cache->name = config->name;
 	cache->construct = config->construct;
 	cache->reclaimable = config->reclaimable;
+	cache->may_merge =
+	    config->may_merge && config->construct == NULL && !QR_CONFIG_HARD;
+	cache->users = 1;
+	cache->align = align;
 	cache->size_bytes = (uint32_t)config->size_bytes;
 	carve_stride(cache, align);
 	/* Exact inside a slab: an index is off by less than offset / 2^32,
@@ -276,8 +280,11 @@ void *
 qr_carve_grow(struct qr_slab_cache *cache, qr_gfp_t gfp)
 {
 	struct qr_frames *frames = cache->slabs->frames;
-	struct qr_page *slab = qr_frame_alloc(frames,
-	    gfp & ~(QR_GFP_ZERO | QR_GFP_USER), cache->order, QR_PAGE_SLAB);
+	gfp &= ~(QR_GFP_ZERO | QR_GFP_USER | QR_GFP_RECLAIMABLE);
+	if (cache->reclaimable)
+		gfp |= QR_GFP_RECLAIMABLE;
+	struct qr_page *slab =
+	    qr_frame_alloc(frames, gfp, cache->order, QR_PAGE_SLAB);
 	if (slab == NULL)
 		return NULL;
 	QR_ASSERT(qr_frame_pfn(frames, slab) % ((uint64_t)1 << cache->order) ==

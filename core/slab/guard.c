@@ -7,7 +7,8 @@
  *
  * The state word is one of two numbers, mixed with the object's address, so
  * that a copied or shifted guard is no guard. What a free object contains is
- * summed up when it is freed and compared when it is given out: poison where
+ * summed up when it is freed and compared when it is given out (the guard
+ * remembers who did either last, and messages say it): poison where
  * there is no constructor, else the state that the owner promised to restore.
  */
 #include "../base/bits.h"
@@ -23,11 +24,13 @@
 
 struct guard {
 	_Atomic(uint64_t) state; /* (a) STATE_* mixed with the address */
+	void *taken_by;          /* where it was given out last */
+	void *freed_by;          /* where it came back last; NULL: never */
 	uint32_t sum;            /* of the contents, while free */
 	uint16_t unused;
 	uint16_t link; /* carve.c's, the last two bytes */
 };
-_Static_assert(sizeof(struct guard) == 16, "a guard is 16 bytes");
+_Static_assert(sizeof(struct guard) == 32, "a guard is 32 bytes");
 
 static struct guard *
 guard_of(const struct qr_slab_cache *cache, const void *object)
@@ -72,8 +75,9 @@ guard_move(const struct qr_slab_cache *cache, const void *object, uint64_t from,
 	uint64_t was = atomic_exchange_explicit(&guard->state,
 	    guard_state(to, object), memory_order_acq_rel);
 	QR_ASSERT(was != guard_state(to, object),
-	    "slab.6: cache %s: object %p %s twice", cache->name, object,
-	    to == STATE_FREE ? "freed" : "given out");
+	    "slab.6: cache %s: object %p %s twice; taken by %p, freed by %p",
+	    cache->name, object, to == STATE_FREE ? "freed" : "given out",
+	    guard->taken_by, guard->freed_by);
 	QR_ASSERT(was == guard_state(from, object),
 	    "slab.6: cache %s: guard of object %p overwritten with 0x%llx",
 	    cache->name, object, (unsigned long long)was);
@@ -101,6 +105,8 @@ qr_guard_init(const struct qr_slab_cache *cache, void *object)
 	unsigned char *bytes = object;
 	__builtin_memset(bytes + cache->size_bytes, POISON_RED,
 	    cache->guard_offset - cache->size_bytes);
+	guard_of(cache, object)->taken_by = NULL;
+	guard_of(cache, object)->freed_by = NULL;
 	guard_seal(cache, object);
 	atomic_init(&guard_of(cache, object)->state,
 	    guard_state(STATE_FREE, object));
@@ -110,26 +116,30 @@ static void
 guard_check_sum(const struct qr_slab_cache *cache, const void *object)
 {
 	uint32_t sum = guard_sum(object, cache->size_bytes);
-	QR_ASSERT(sum == guard_of(cache, object)->sum,
-	    "slab.6: cache %s: object %p was written to after its free",
-	    cache->name, object);
+	const struct guard *guard = guard_of(cache, object);
+	QR_ASSERT(sum == guard->sum,
+	    "slab.6: cache %s: object %p was written to after its free; taken "
+	    "by %p, freed by %p",
+	    cache->name, object, guard->taken_by, guard->freed_by);
 }
 
 void
-qr_guard_on_alloc(const struct qr_slab_cache *cache, void *object)
+qr_guard_on_alloc(const struct qr_slab_cache *cache, void *object, void *site)
 {
 	guard_move(cache, object, STATE_FREE, STATE_USED);
 	guard_check_red(cache, object);
 	guard_check_sum(cache, object);
+	guard_of(cache, object)->taken_by = site;
 	if (cache->construct == NULL)
 		__builtin_memset(object, POISON_NEW, cache->size_bytes);
 }
 
 void
-qr_guard_on_free(const struct qr_slab_cache *cache, void *object)
+qr_guard_on_free(const struct qr_slab_cache *cache, void *object, void *site)
 {
 	qr_carve_check_object(cache, object);
 	guard_move(cache, object, STATE_USED, STATE_FREE);
+	guard_of(cache, object)->freed_by = site;
 	guard_check_red(cache, object);
 	guard_seal(cache, object);
 }

@@ -64,7 +64,7 @@ magazine_alloc(struct qr_slab_cache *cache)
 	if (magazine == NULL)
 		magazine = qr_carve_grow(cache->magazines, 0);
 	if (QR_CONFIG_HARD && magazine != NULL)
-		qr_guard_on_alloc(cache->magazines, magazine);
+		qr_guard_on_alloc(cache->magazines, magazine, NULL);
 	return magazine;
 }
 
@@ -73,7 +73,7 @@ static size_t
 magazine_free(struct qr_slab_cache *cache, struct qr_magazine *magazine)
 {
 	if (QR_CONFIG_HARD)
-		qr_guard_on_free(cache->magazines, magazine);
+		qr_guard_on_free(cache->magazines, magazine, NULL);
 	return qr_carve_give_one(cache->magazines, magazine);
 }
 
@@ -137,6 +137,8 @@ cpu_load(struct qr_slab_cache *cache, struct qr_slab_cpu *cpu)
 		cpu->previous = depot_pop(&cache->depot_full);
 		cpu->previous_count = cache->rounds;
 		cache->depot_full_count--;
+		cache->depot_full_low = (uint32_t)qr_min(cache->depot_full_low,
+		    cache->depot_full_count);
 	} else {
 		cpu->count = (uint32_t)qr_carve_take_locked(cache,
 		    cache->rounds, cpu->loaded->rounds);
@@ -236,6 +238,7 @@ depot_strip(struct qr_slab_cache *cache, struct qr_magazine **stack)
 	while (cache->depot_empty != NULL)
 		depot_push(stack, depot_pop(&cache->depot_empty));
 	cache->depot_full_count = 0;
+	cache->depot_full_low = 0;
 	qr_lock_release(cache->port, &cache->lock);
 	return frames;
 }
@@ -255,6 +258,28 @@ qr_magazine_flush(struct qr_slab_cache *cache)
 		qr_busy_leave(&cpu->busy);
 	}
 	frames += depot_strip(cache, &stack);
+	while (stack != NULL)
+		frames += magazine_free(cache, depot_pop(&stack));
+	return frames;
+}
+
+size_t
+qr_magazine_reap(struct qr_slab_cache *cache)
+{
+	size_t frames = 0;
+	struct qr_magazine *stack = NULL;
+	if (cache->rounds == 0)
+		return 0;
+	qr_lock_acquire(cache->port, &cache->lock);
+	for (; cache->depot_full_low != 0; cache->depot_full_low--) {
+		struct qr_magazine *magazine = depot_pop(&cache->depot_full);
+		cache->depot_full_count--;
+		frames += qr_carve_give_locked(cache, cache->rounds,
+		    magazine->rounds);
+		depot_push(&stack, magazine);
+	}
+	cache->depot_full_low = cache->depot_full_count;
+	qr_lock_release(cache->port, &cache->lock);
 	while (stack != NULL)
 		frames += magazine_free(cache, depot_pop(&stack));
 	return frames;

@@ -84,7 +84,7 @@
  * 6. Memory
  *
  * Per object: stride minus size. Two bytes of it are the link if there is a
- * constructor (the alignment often has them to spare), 16 to 23 are the
+ * constructor (the alignment often has them to spare), 32 to 39 are the
  * guard's in hard builds. Per slab: 32 bytes a frame that frame/ pays anyway,
  * and at most an eighth that does not divide, or the least there is; it is
  * spent on colours, so that equal objects of different slabs do not fall into
@@ -96,6 +96,12 @@
  * The first frame of all holds struct qr_slabs, with the caches from which
  * caches and magazines come. These four have no CPU layer, so that no
  * allocation needs another one of its own kind.
+ *
+ * Caches that allow it and whose objects are laid out the same are one cache
+ * (may_merge): fewer slabs that are partly full. Objects of any size come from
+ * such caches, one for each size class of base/size_class.h (kmalloc.c). What
+ * the depot was never short of from one reap to the next is not needed, and
+ * reap gives it back.
  *
  * 7. Failure
  *
@@ -147,7 +153,7 @@ qr_slab_alloc(struct qr_slab_cache *cache, qr_gfp_t gfp)
 	if (QR_UNLIKELY(object == NULL))
 		object = qr_carve_grow(cache, gfp);
 	if (QR_CONFIG_HARD && object != NULL)
-		qr_guard_on_alloc(cache, object);
+		qr_guard_on_alloc(cache, object, __builtin_return_address(0));
 	return object;
 }
 
@@ -156,7 +162,7 @@ void
 qr_slab_free(struct qr_slab_cache *cache, void *object)
 {
 	if (QR_CONFIG_HARD)
-		qr_guard_on_free(cache, object);
+		qr_guard_on_free(cache, object, __builtin_return_address(0));
 	struct qr_slab_cpu *cpu = &cache->cpu[qr_port_cpu(cache->port)];
 	if (QR_UNLIKELY(!qr_busy_try_enter(&cpu->busy))) {
 		(void)qr_carve_give_one(cache, object);
@@ -226,17 +232,48 @@ cache_bytes(const struct qr_port *port)
 	       port->cpu_count * sizeof(struct qr_slab_cpu);
 }
 
+/* A cache that this one may be the same as, with one user more; or NULL. */
+static struct qr_slab_cache *
+cache_merge(struct qr_slabs *slabs, const struct qr_slab_config *config)
+{
+	struct qr_slab_cache want = { 0 };
+	struct qr_list *node;
+	if (!config->may_merge)
+		return NULL;
+	qr_carve_init(&want, slabs, config);
+	if (!want.may_merge)
+		return NULL;
+	qr_lock_acquire(slabs->port, &slabs->lock);
+	qr_list_for_each (node, &slabs->list) {
+		struct qr_slab_cache *cache =
+		    QR_CONTAINER(node, struct qr_slab_cache, node);
+		if (cache->may_merge && cache->stride == want.stride &&
+		    cache->align == want.align &&
+		    cache->reclaimable == want.reclaimable) {
+			cache->users++;
+			qr_lock_release(slabs->port, &slabs->lock);
+			return cache;
+		}
+	}
+	qr_lock_release(slabs->port, &slabs->lock);
+	return NULL;
+}
+
 struct qr_slab_cache *
-qr_slab_create(struct qr_slabs *slabs, const struct qr_slab_config *config)
+qr_slab_create_gfp(struct qr_slabs *slabs, const struct qr_slab_config *config,
+    qr_gfp_t gfp)
 {
 	config_check(config);
+	struct qr_slab_cache *merged = cache_merge(slabs, config);
+	if (merged != NULL)
+		return merged;
 	unsigned char *bytes = qr_carve_take_one(&slabs->caches);
 	if (bytes == NULL)
-		bytes = qr_carve_grow(&slabs->caches, QR_GFP_KERNEL);
+		bytes = qr_carve_grow(&slabs->caches, gfp);
 	if (bytes == NULL)
 		return NULL;
 	if (QR_CONFIG_HARD)
-		qr_guard_on_alloc(&slabs->caches, bytes);
+		qr_guard_on_alloc(&slabs->caches, bytes, NULL);
 	__builtin_memset(bytes, 0, cache_bytes(slabs->port));
 
 	struct qr_slab_cache *cache = (struct qr_slab_cache *)(void *)bytes;
@@ -248,6 +285,12 @@ qr_slab_create(struct qr_slabs *slabs, const struct qr_slab_config *config)
 	qr_list_push_front(&slabs->list, &cache->node);
 	qr_lock_release(slabs->port, &slabs->lock);
 	return cache;
+}
+
+struct qr_slab_cache *
+qr_slab_create(struct qr_slabs *slabs, const struct qr_slab_config *config)
+{
+	return qr_slab_create_gfp(slabs, config, QR_GFP_KERNEL);
 }
 
 /* Empties a cache of which nobody has an object, and nobody uses it. */
@@ -269,11 +312,15 @@ qr_slab_destroy(struct qr_slab_cache *cache)
 {
 	struct qr_slabs *slabs = cache->slabs;
 	qr_lock_acquire(slabs->port, &slabs->lock);
-	qr_list_remove(&cache->node);
+	bool is_last = --cache->users == 0;
+	if (is_last)
+		qr_list_remove(&cache->node);
 	qr_lock_release(slabs->port, &slabs->lock);
+	if (!is_last)
+		return;
 	cache_drain(cache);
 	if (QR_CONFIG_HARD)
-		qr_guard_on_free(&slabs->caches, cache);
+		qr_guard_on_free(&slabs->caches, cache, NULL);
 	(void)qr_carve_give_one(&slabs->caches, cache);
 }
 
@@ -362,6 +409,29 @@ qr_slab_shrink_all(struct qr_slabs *slabs)
 	return frames;
 }
 
+size_t
+qr_slab_reap(struct qr_slab_cache *cache)
+{
+	size_t frames = qr_magazine_reap(cache);
+	qr_lock_acquire(cache->port, &cache->lock);
+	frames += qr_carve_trim_locked(cache, 0);
+	qr_lock_release(cache->port, &cache->lock);
+	return frames;
+}
+
+size_t
+qr_slab_reap_all(struct qr_slabs *slabs)
+{
+	size_t frames = 0;
+	struct qr_list *node;
+	qr_lock_acquire(slabs->port, &slabs->lock);
+	qr_list_for_each (node, &slabs->list)
+		frames += qr_slab_reap(
+		    QR_CONTAINER(node, struct qr_slab_cache, node));
+	qr_lock_release(slabs->port, &slabs->lock);
+	return frames;
+}
+
 /* --- looking --- */
 
 static void
@@ -373,13 +443,24 @@ cache_stat(struct qr_slab_cache *cache, struct qr_slab_stat *stat)
 	__builtin_memcpy(stat->name, cache->name, length);
 	stat->size_bytes = cache->size_bytes;
 	stat->reclaimable = cache->reclaimable;
+	stat->object_bytes = cache->stride;
+	stat->objects_per_slab = cache->capacity;
+	stat->pages_per_slab = (uint32_t)1 << cache->order;
+	stat->magazine_rounds = cache->rounds;
+	stat->objects_cached = stock;
+	stat->slabs_made = atomic_load_explicit(&cache->colour_turn,
+	    memory_order_relaxed); /* Relaxed: a statistic. */
+	stat->users = cache->users;
 	qr_lock_acquire(cache->port, &cache->lock);
 	/* What moved into magazines since they were counted is no use. */
 	stat->objects_used = cache->taken > stock ? cache->taken - stock : 0;
 	stat->objects_total = cache->slab_count * cache->capacity;
 	stat->slabs = cache->slab_count;
 	stat->pages = cache->slab_count << cache->order;
+	stat->slabs_active = cache->slab_count - cache->empty_count;
 	qr_lock_release(cache->port, &cache->lock);
+	stat->used_bytes = stat->objects_used * cache->size_bytes;
+	stat->held_bytes = stat->pages * QR_PAGE_SIZE;
 }
 
 size_t
@@ -397,6 +478,27 @@ qr_slab_stat(struct qr_slabs *slabs, struct qr_slab_stat *stats, size_t max)
 	}
 	qr_lock_release(slabs->port, &slabs->lock);
 	return count;
+}
+
+void
+qr_slab_sum(struct qr_slabs *slabs, struct qr_slab_sums *sums)
+{
+	struct qr_list *node;
+	*sums = (struct qr_slab_sums){ 0 };
+	qr_lock_acquire(slabs->port, &slabs->lock);
+	qr_list_for_each (node, &slabs->list) {
+		struct qr_slab_stat stat;
+		cache_stat(QR_CONTAINER(node, struct qr_slab_cache, node),
+		    &stat);
+		if (stat.reclaimable)
+			sums->pages_reclaimable += stat.pages;
+		else
+			sums->pages_unreclaimable += stat.pages;
+		sums->objects_used += stat.objects_used;
+		sums->objects_total += stat.objects_total;
+		sums->used_bytes += stat.used_bytes;
+	}
+	qr_lock_release(slabs->port, &slabs->lock);
 }
 
 static void

@@ -73,6 +73,9 @@ struct qr_slab_cache {
 	uint32_t colours;                /* (c) offsets that are tried */
 	uint32_t colour_step;            /* (c) bytes between them */
 	bool reclaimable;                /* (c) */
+	bool may_merge;                  /* (c) */
+	uint32_t align;                  /* (c) as carved */
+	uint32_t users;                  /* (l) by merging */
 	struct qr_list node;             /* (l) in slabs->list */
 
 	/* --- depot --- */
@@ -82,6 +85,8 @@ struct qr_slab_cache {
 	struct qr_magazine *depot_empty; /* (s) each with none */
 	uint32_t depot_full_count;       /* (s) */
 	uint32_t depot_full_max;         /* (c) */
+	uint32_t depot_full_low;         /* (s) least of it since the last
+					    reap */
 
 	/* --- slab layer --- */
 	uint32_t first[SLAB_LISTS];    /* (s) pfn or QR_PFN_NIL */
@@ -108,6 +113,10 @@ _Static_assert(sizeof(struct qr_slabs) <= 4096, "it fits one frame");
 
 #define SLAB_SIGNATURE  QR_SIGNATURE('S', 'l', 'a', 'b')
 #define SLABS_SIGNATURE QR_SIGNATURE('S', 'l', 'b', 's')
+
+/* As qr_slab_create, for a caller that may not reclaim. */
+QR_MUST_CHECK struct qr_slab_cache *qr_slab_create_gfp(struct qr_slabs *slabs,
+    const struct qr_slab_config *config, qr_gfp_t gfp);
 
 /* --- carve.c: slabs and their free lists --- */
 
@@ -167,6 +176,9 @@ size_t qr_magazine_flush(struct qr_slab_cache *cache);
 /* Objects in all magazines that nobody is using. */
 uint64_t qr_magazine_stock(struct qr_slab_cache *cache);
 
+/* Empties the full magazines that were not needed since the last time. */
+size_t qr_magazine_reap(struct qr_slab_cache *cache);
+
 void qr_check_magazines(struct qr_slab_cache *cache);
 
 /* --- guard.c: what hard builds keep behind each object --- */
@@ -177,8 +189,11 @@ uint32_t qr_guard_extend(uint32_t size_bytes, uint32_t *offset);
 /* An object of a new slab, constructed. */
 void qr_guard_init(const struct qr_slab_cache *cache, void *object);
 
-void qr_guard_on_alloc(const struct qr_slab_cache *cache, void *object);
-void qr_guard_on_free(const struct qr_slab_cache *cache, void *object);
+/* site: where the call came from, for messages. */
+void qr_guard_on_alloc(const struct qr_slab_cache *cache, void *object,
+    void *site);
+void qr_guard_on_free(const struct qr_slab_cache *cache, void *object,
+    void *site);
 
 /* Panics if the object, which lies on a free list, is not intact. */
 void qr_guard_check_free(const struct qr_slab_cache *cache, const void *object);
