@@ -23,6 +23,7 @@ enum qr_rank {
 	QR_RANK_SLOT,    /* swap slots: states, counts, growth */
 	QR_RANK_POOL,    /* compressed pool: classes and their runs;
 			     the map of the swap device */
+	QR_RANK_VMAP,    /* the core's own virtual ranges and windows */
 	QR_RANK_SLABS,   /* list of a machine's slab caches */
 	QR_RANK_SLAB,    /* a slab cache's slabs and depot */
 	QR_RANK_ZONE,    /* a zone's buddy */

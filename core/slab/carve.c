@@ -280,7 +280,8 @@ void *
 qr_carve_grow(struct qr_slab_cache *cache, qr_gfp_t gfp)
 {
 	struct qr_frames *frames = cache->slabs->frames;
-	gfp &= ~(QR_GFP_ZERO | QR_GFP_USER | QR_GFP_RECLAIMABLE);
+	gfp &= ~(QR_GFP_ZERO | QR_GFP_USER | QR_GFP_RECLAIMABLE |
+		 QR_GFP_HIGHMEM | QR_GFP_MOVABLE);
 	if (cache->reclaimable)
 		gfp |= QR_GFP_RECLAIMABLE;
 	struct qr_page *slab =

@@ -133,6 +133,19 @@ struct qr_port_ops {
 	 * or until the CPU's lock is released. */
 	void *(*stage)(void *ctx, unsigned cpu, qr_pfn_t frame, size_t index);
 
+	/* --- the core's own addresses; NULL without kernel_start --- */
+
+	/* Makes count frames (1 to QR_RANGES_MAX) readable and writable for
+	 * the core at pages from start on, which are in [kernel_start,
+	 * kernel_end) and not mapped. -QR_ENOMEM: nothing was mapped. */
+	int (*kernel_map)(void *ctx, qr_vaddr_t start, const qr_pfn_t *frames,
+	    size_t count);
+
+	/* When this returns every touch of the ranges, 1 to QR_RANGES_MAX, is
+	 * an error on all CPUs: one flush for all. Never fails. */
+	void (*kernel_unmap)(void *ctx, const struct qr_range *ranges,
+	    size_t count);
+
 	/* --- address spaces --- */
 
 	/* A new address space; root is the frame of its top table, tag a
@@ -261,12 +274,15 @@ struct qr_port_ops {
 struct qr_port {
 	const struct qr_port_ops *ops;
 	void *ctx;
-	unsigned cpu_count;  /* 1 to QR_CPUS_MAX */
-	uint32_t flags;      /* QR_PORT_* */
-	unsigned mmu_window; /* pages that a change of the MMU is best made
+	unsigned cpu_count;      /* 1 to QR_CPUS_MAX */
+	uint32_t flags;          /* QR_PORT_* */
+	unsigned mmu_window;     /* pages that a change of the MMU is best made
 				for, a power of two up to QR_MMU_WINDOW_MAX:
 				neighbours of one that goes then go along. 0
 				or 1: the number does not matter */
+	qr_vaddr_t kernel_start; /* addresses that the core may map frames at
+				    for itself; page aligned */
+	qr_vaddr_t kernel_end;   /* 0 and 0: none */
 	qr_paddr_t direct_map_end;    /* frames from here on are not in the
 				      direct map; 0: all are */
 	const uint8_t *cpu_node;      /* [cpu_count] the node that a CPU is

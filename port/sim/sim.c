@@ -163,11 +163,18 @@ sim_oom(void *ctx, void *mm, const struct qr_oom_report *report)
 	return sim->oom != NULL && sim->oom(sim->oom_ctx, mm, report);
 }
 
+static int sim_kernel_map(void *ctx, qr_vaddr_t start, const qr_pfn_t *frames,
+    size_t count);
+static void sim_kernel_unmap(void *ctx, const struct qr_range *ranges,
+    size_t count);
+
 static const struct qr_port_ops sim_ops = {
 	.ram_region = sim_ram_region,
 	.direct_map = sim_direct_map,
 	.frame_release = sim_frame_release,
 	.stage = sim_stage,
+	.kernel_map = sim_kernel_map,
+	.kernel_unmap = sim_kernel_unmap,
 	.mm_create = sim_mm_create,
 	.mm_destroy = sim_mm_destroy,
 	.mmu_map = sim_mmu_map,
@@ -265,11 +272,69 @@ ram_map(const struct sim *sim, qr_pfn_t frames_end)
 	return ram;
 }
 
+/* Addresses for the core's own mappings, all out of reach at first. */
+static int
+kernel_init(struct sim *sim)
+{
+	size_t bytes = sim->config.kernel_bytes;
+	if (bytes == 0)
+		return 0;
+	void *kernel = mmap(NULL, bytes, PROT_NONE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (kernel == MAP_FAILED)
+		return -QR_ENOMEM;
+	sim->kernel = kernel;
+	sim->port.kernel_start = (uintptr_t)kernel;
+	sim->port.kernel_end = (uintptr_t)kernel + bytes;
+	return 0;
+}
+
+static int
+sim_kernel_map(void *ctx, qr_vaddr_t start, const qr_pfn_t *frames,
+    size_t count)
+{
+	struct sim *sim = ctx;
+	int error = sim_enter(sim, SIM_KERNEL_MAP);
+	if (error != 0)
+		return error;
+	SIM_CHECK(start >= sim->port.kernel_start &&
+		      start + count * QR_PAGE_SIZE <= sim->port.kernel_end,
+	    "pages from 0x%llx on are not the core's",
+	    (unsigned long long)start);
+	for (size_t i = 0; i < count; i++) {
+		void *at = (void *)(uintptr_t)(start + i * QR_PAGE_SIZE);
+		void *got = mmap(at, QR_PAGE_SIZE, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_FIXED, sim->ram_file,
+		    (off_t)(frames[i] << QR_PAGE_SHIFT));
+		SIM_CHECK(got == at, "frame %llu can't be mapped",
+		    (unsigned long long)frames[i]);
+	}
+	return 0;
+}
+
+static void
+sim_kernel_unmap(void *ctx, const struct qr_range *ranges, size_t count)
+{
+	struct sim *sim = ctx;
+	atomic_fetch_add(&sim->flushes, 1);
+	for (size_t i = 0; i < count; i++) {
+		size_t bytes = ranges[i].end - ranges[i].start;
+		void *at = (void *)(uintptr_t)ranges[i].start;
+		SIM_CHECK(ranges[i].start >= sim->port.kernel_start &&
+			      ranges[i].end <= sim->port.kernel_end,
+		    "pages from %p on are not the core's", at);
+		void *got = mmap(at, bytes, PROT_NONE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+		    0);
+		SIM_CHECK(got == at, "%p can't be unmapped", at);
+	}
+}
+
 static int
 ram_init(struct sim *sim)
 {
 	uint64_t direct_frames = sim->config.direct_bytes >> QR_PAGE_SHIFT;
-	if (direct_frames != 0) {
+	if (direct_frames != 0 || sim->config.kernel_bytes != 0) {
 		sim->ram_file = memfd_create("quire-sim", MFD_CLOEXEC);
 		if (sim->ram_file < 0 ||
 		    ftruncate(sim->ram_file,
@@ -279,7 +344,9 @@ ram_init(struct sim *sim)
 	sim->ram = ram_map(sim, sim->frames);
 	sim->direct =
 	    direct_frames == 0 ? sim->ram : ram_map(sim, direct_frames);
-	return sim->ram == NULL || sim->direct == NULL ? -QR_ENOMEM : 0;
+	if (sim->ram == NULL || sim->direct == NULL)
+		return -QR_ENOMEM;
+	return kernel_init(sim);
 }
 
 static void
@@ -290,6 +357,8 @@ ram_fini(struct sim *sim)
 		munmap(sim->direct, bytes);
 	if (sim->ram != NULL)
 		munmap(sim->ram, bytes);
+	if (sim->kernel != NULL)
+		munmap(sim->kernel, sim->config.kernel_bytes);
 	if (sim->ram_file >= 0)
 		(void)close(sim->ram_file);
 }

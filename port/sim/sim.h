@@ -37,6 +37,8 @@ struct sim_config {
 	uint64_t direct_bytes;   /* of RAM from address 0 are in the direct map;
 				  what the core reaches beyond that way is an
 				  error; 0: all */
+	uint64_t kernel_bytes;   /* of addresses for the core's own mappings;
+				  0: none */
 	const uint8_t *cpu_node; /* as in struct qr_port */
 	const uint8_t *node_distance; /* likewise */
 };
@@ -95,6 +97,7 @@ enum sim_call {
 	SIM_MMU_PROTECT,
 	SIM_SWAP_READ,
 	SIM_SWAP_WRITE,
+	SIM_KERNEL_MAP,
 	SIM_CALLS, /* how many there are */
 };
 

@@ -75,6 +75,7 @@ struct sim {
 	struct qr_ram_region region; /* (c) the map, if none was given */
 	unsigned char *ram;          /* (c) frame 0's first byte */
 	unsigned char *direct;       /* (c) the same where the core sees it */
+	unsigned char *kernel;       /* (c) kernel_bytes of addresses */
 	int ram_file;                /* (c) -1: ram and direct are one */
 	uint64_t frames;             /* (c) frames of the address range */
 	_Atomic(uint32_t) *translations; /* [frames] that CPUs remember */
