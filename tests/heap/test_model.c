@@ -99,6 +99,8 @@ model_step(struct model *model)
 	size_t index = test_random_below(&model->random, MODEL_BLOCKS);
 	struct bed_block *block = &model->block[index];
 	uint64_t way = test_random_below(&model->random, 10);
+	if (model->shared && test_random_below(&model->random, 4000) == 0)
+		qr_heap_trim(test_random_below(&model->random, 1 << 22));
 	if (model->shared && way < 3)
 		model_swap(model, block);
 	else if (block->start == NULL)
@@ -185,14 +187,12 @@ test_headers_reused(void **state)
 }
 
 static void
-test_threads(void **state)
+threads_round(struct test_random *random)
 {
-	(void)state;
 	static struct model model[MODEL_THREADS];
 	pthread_t thread[MODEL_THREADS];
-	struct test_random random = test_random_start("threads");
 	for (unsigned i = 0; i < MODEL_THREADS; i++) {
-		model[i].random.state = test_random_next(&random);
+		model[i].random.state = test_random_next(random);
 		model[i].shared = true;
 		assert_int_equal(pthread_create(&thread[i], NULL, model_run,
 				     &model[i]),
@@ -209,6 +209,18 @@ test_threads(void **state)
 			model_free(&exchange[i]);
 	}
 	qr_check_heap(true);
+}
+
+/* Each round has other threads. QUIRE_ROUNDS: how many, for a long run. */
+static void
+test_threads(void **state)
+{
+	(void)state;
+	const char *text = getenv("QUIRE_ROUNDS");
+	unsigned long rounds = text != NULL ? strtoul(text, NULL, 10) : 1;
+	struct test_random random = test_random_start("threads");
+	while (rounds-- > 0)
+		threads_round(&random);
 }
 
 /* After all is freed and trimmed nothing is left but the threads' caches. */
