@@ -335,6 +335,23 @@ qr_machine_age(struct qr_machine *machine)
 }
 
 int
+qr_machine_oom_choose(struct qr_machine *machine,
+    void (*visit)(void *ctx, const struct qr_oom_score *score), void *ctx,
+    struct qr_oom_score *worst)
+{
+	machine_check_signature(machine);
+	const struct qr_port *port = machine->port;
+	struct qr_frame_stat stat;
+	qr_frame_stat(machine->frames, &stat);
+	const struct qr_oom_search search = {
+		.visit = visit,
+		.ctx = ctx,
+		.memory_pages = stat.total + port->ops->swap_size(port->ctx),
+	};
+	return qr_spaces_oom_choose(&machine->spaces, &search, worst);
+}
+
+int
 qr_space_create(struct qr_machine *machine, struct qr_space **space)
 {
 	machine_check_signature(machine);

@@ -32,6 +32,10 @@ qr_calls_inherit(struct qr_space *child, const struct qr_space *parent)
 	child->brk_start = parent->brk_start;
 	child->brk = parent->brk;
 	child->may_lock = parent->may_lock;
+	/* Relaxed: as in oom.c. */
+	atomic_store_explicit(&child->oom_adjust,
+	    atomic_load_explicit(&parent->oom_adjust, memory_order_relaxed),
+	    memory_order_relaxed);
 	for (unsigned i = 0; i < QR_LIMITS; i++)
 		child->limit[i] = parent->limit[i];
 }

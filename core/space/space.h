@@ -124,6 +124,15 @@ uint64_t qr_spaces_identity(struct qr_spaces *spaces, struct qr_page *page);
  * dropped for good. */
 void qr_spaces_put_to_sleep(struct qr_spaces *spaces, struct qr_page *page);
 
+/* qr_machine_oom_choose; memory_pages: RAM and device. */
+struct qr_oom_search {
+	void (*visit)(void *ctx, const struct qr_oom_score *score);
+	void *ctx;
+	uint64_t memory_pages;
+};
+QR_MUST_CHECK int qr_spaces_oom_choose(struct qr_spaces *spaces,
+    const struct qr_oom_search *search, struct qr_oom_score *worst);
+
 void qr_check_space(struct qr_space *space, enum qr_check_depth depth);
 void qr_check_spaces(struct qr_spaces *spaces, enum qr_check_depth depth);
 

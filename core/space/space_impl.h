@@ -89,6 +89,7 @@ struct qr_space {
 	uint64_t limit[QR_LIMITS]; /* (s) */
 	unsigned lock_future;      /* (s) QR_MCL_FUTURE, QR_MCL_ONFAULT */
 	bool may_lock;             /* (s) */
+	_Atomic(int) oom_adjust;   /* (a) */
 };
 
 /* --- area.c: the tree of areas; lock held, exclusively for changes --- */

@@ -136,6 +136,17 @@ print_memory(struct kernel *kernel, const char *when)
 	return stat;
 }
 
+static void
+print_score(void *ctx, const struct qr_oom_score *score)
+{
+	(void)ctx;
+	printf("  badness %lld: %llu pages in RAM, %llu out, %llu of tables\n",
+	    (long long)score->badness,
+	    (unsigned long long)score->resident_pages,
+	    (unsigned long long)score->swapped_pages,
+	    (unsigned long long)score->table_pages);
+}
+
 /* --- the steps --- */
 
 static void
@@ -260,7 +271,11 @@ run_out(struct kernel *kernel, struct qr_space *other)
 	    (unsigned long long)kernel->toy.oom.frames_total,
 	    (unsigned long long)kernel->toy.oom.swap_free,
 	    (unsigned long long)kernel->toy.oom.swap_pages);
-	qr_space_destroy(greedy);
+	struct qr_oom_score worst;
+	EXPECT(qr_machine_oom_choose(kernel->machine, print_score, NULL,
+		   &worst) == 0);
+	EXPECT(worst.space == greedy);
+	qr_space_destroy(worst.space);
 	EXPECT(load(kernel, other, kept) == 7);
 	struct qr_machine_stat stat = print_memory(kernel, "killed:");
 	EXPECT(stat.frames_free > TOY_RAM_PAGES / 2);

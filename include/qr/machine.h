@@ -293,6 +293,36 @@ void qr_space_hold(struct qr_space *space, struct qr_pin *pin, qr_vaddr_t start,
 QR_MUST_CHECK int qr_space_fork(struct qr_space *space,
     struct qr_space **child);
 
+/* --- when memory is out --- */
+
+/* How much a space is to be spared, as oom_score_adj: -1000: it is never
+ * chosen; 1000: first of all. 0 at first; a fork inherits it. -QR_EINVAL: out
+ * of that range. */
+#define QR_OOM_NEVER (-1000)
+#define QR_OOM_FIRST 1000
+QR_MUST_CHECK int qr_space_oom_adjust(struct qr_space *space, int adjust);
+
+/* What speaks for killing a space's owner. */
+struct qr_oom_score {
+	struct qr_space *space;
+	uint64_t resident_pages;
+	uint64_t swapped_pages;
+	uint64_t table_pages;
+	int adjust;
+	int64_t badness; /* the three sums, and adjust thousandths of RAM and
+			    swap device; the highest is chosen */
+};
+
+/*
+ * Names the space to end when qr_space_fault says -QR_ENOMEM. visit, which may
+ * be NULL, is called for each space that could be, so that a report can say
+ * why; it must not call the core. -QR_ENOENT: none may be chosen. The caller
+ * sees to it that no space ends meanwhile.
+ */
+QR_MUST_CHECK int qr_machine_oom_choose(struct qr_machine *machine,
+    void (*visit)(void *ctx, const struct qr_oom_score *score), void *ctx,
+    struct qr_oom_score *worst);
+
 struct qr_space_stat {
 	uint64_t areas;
 	uint64_t virtual_pages; /* in areas that are managed */
