@@ -236,14 +236,14 @@ test_faults(void **state)
 	bed_touch(&bed, 0, 20);
 	bed.next = 20;
 	measure(&bed, &(struct gate){ "anonymous fault, write", work_touch, 16,
-			  2100, 900 });
+			  2400, 900 });
 	measure(&bed, &(struct gate){ "anonymous fault, read", work_read, 16,
-			  2100, 900 });
+			  2400, 900 });
 	struct qr_space *parent = bed.space;
 	assert_int_equal(qr_space_fork(parent, &bed.space), 0);
 	bed.next = 0;
 	measure(&bed, &(struct gate){ "copy-on-write fault, copy", work_touch,
-			  16, 2300, 900 });
+			  16, 2600, 900 });
 	qr_space_destroy(bed.space);
 	bed.space = parent;
 	bed.next = 40;
