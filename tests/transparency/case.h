@@ -40,6 +40,7 @@ struct test_case {
 struct test_group {
 	const char *name;
 	const struct test_case *cases; /* up to one without a name */
+	const char *budget; /* for a tree of processes; NULL: as usual */
 };
 
 extern const struct test_group *const groups[]; /* up to NULL */
@@ -92,6 +93,11 @@ void say_skipped(const char *why);
 
 /* An empty file without a name; its descriptor. */
 int file_new(void);
+
+/* A fork that ends the run if it fails, and a kill that refuses process -1:
+ * that is everybody, the machine's other users too. */
+pid_t case_fork(void);
+int case_kill(pid_t pid, int number);
 
 /* Waits for the child and says how it ended. */
 void say_child(const char *text, pid_t pid);

@@ -465,4 +465,4 @@ static const struct test_case cases[] = {
 	{ 0 },
 };
 
-const struct test_group async_group = { "async", cases };
+const struct test_group async_group = { "async", cases, NULL };

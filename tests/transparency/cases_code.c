@@ -398,4 +398,4 @@ static const struct test_case cases[] = {
 	{ 0 },
 };
 
-const struct test_group code_group = { "code", cases };
+const struct test_group code_group = { "code", cases, NULL };

@@ -413,7 +413,7 @@ pidfds(void)
 {
 	siginfo_t *info = cell(sizeof(*info));
 	struct pollfd *wait = cell(sizeof(*wait));
-	pid_t pid = fork();
+	pid_t pid = case_fork();
 	if (pid == 0)
 		_exit(9);
 	wait->fd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -451,4 +451,4 @@ static const struct test_case cases[] = {
 	{ 0 },
 };
 
-const struct test_group events_group = { "events", cases };
+const struct test_group events_group = { "events", cases, NULL };

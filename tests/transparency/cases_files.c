@@ -435,7 +435,7 @@ locks(void)
 	int fd = file_new();
 	*lock = (struct flock){ .l_type = F_WRLCK, .l_start = 10, .l_len = 5 };
 	CALL(fcntl(fd, F_SETLK, lock));
-	pid_t pid = fork();
+	pid_t pid = case_fork();
 	if (pid == 0) {
 		chill();
 		int failed = fcntl(fd, F_GETLK, lock);
@@ -560,4 +560,4 @@ static const struct test_case cases[] = {
 	{ 0 },
 };
 
-const struct test_group files_group = { "files", cases };
+const struct test_group files_group = { "files", cases, NULL };

@@ -257,7 +257,7 @@ robust_killed(void)
 	pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
 	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
 	pthread_mutex_init(mutex, &attr);
-	pid_t pid = fork();
+	pid_t pid = case_fork();
 	if (pid == 0)
 		killed_run(list);
 	say_child("owner", pid);
@@ -355,4 +355,4 @@ static const struct test_case cases[] = {
 	{ 0 },
 };
 
-const struct test_group futexes_group = { "futexes", cases };
+const struct test_group futexes_group = { "futexes", cases, NULL };

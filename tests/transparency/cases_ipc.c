@@ -181,7 +181,7 @@ sysv_memory(void)
 	memcpy(shared, from, 50000);
 	CALL(shmctl(id, IPC_STAT, about));
 	say("%zu %lu\n", about->shm_segsz, (unsigned long)about->shm_nattch);
-	pid_t pid = fork();
+	pid_t pid = case_fork();
 	if (pid == 0) {
 		shared[70000] = shared[49999];
 		_exit(shmdt(shared) != 0);
@@ -256,7 +256,7 @@ shared_semaphores(void)
 	chill_also(semaphores, PAGE);
 	sem_init(&semaphores[0], 1, 0);
 	sem_init(&semaphores[1], 1, 0);
-	pid_t pid = fork();
+	pid_t pid = case_fork();
 	if (pid == 0) {
 		for (int i = 0; i < 50; i++) {
 			sem_wait(&semaphores[0]);
@@ -312,4 +312,4 @@ static const struct test_case cases[] = {
 	{ 0 },
 };
 
-const struct test_group ipc_group = { "ipc", cases };
+const struct test_group ipc_group = { "ipc", cases, NULL };

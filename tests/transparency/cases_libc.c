@@ -320,21 +320,21 @@ at_end(void)
 static void
 ended(void)
 {
-	pid_t pid = fork();
+	pid_t pid = case_fork();
 	if (pid == 0) {
 		atexit(at_end);
 		chill();
 		exit(3);
 	}
 	say_child("exit", pid);
-	pid = fork();
+	pid = case_fork();
 	if (pid == 0) {
 		at_quick_exit(at_end);
 		chill();
 		quick_exit(4);
 	}
 	say_child("quick_exit", pid);
-	pid = fork();
+	pid = case_fork();
 	if (pid == 0) {
 		chill();
 		abort();
@@ -400,4 +400,4 @@ static const struct test_case cases[] = {
 	{ 0 },
 };
 
-const struct test_group libc_group = { "libc", cases };
+const struct test_group libc_group = { "libc", cases, NULL };

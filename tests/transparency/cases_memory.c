@@ -167,7 +167,7 @@ inherited(void)
 	CALL(madvise(wiped, 3 * PAGE, MADV_WIPEONFORK));
 	CALL(madvise(absent, 3 * PAGE, MADV_DONTFORK));
 	chill();
-	pid_t pid = fork();
+	pid_t pid = case_fork();
 	if (pid == 0) {
 		say_pages(wiped, 3);
 		say_pages(kept, 3);
@@ -417,4 +417,4 @@ static const struct test_case cases[] = {
 	{ 0 },
 };
 
-const struct test_group memory_group = { "memory", cases };
+const struct test_group memory_group = { "memory", cases, NULL };

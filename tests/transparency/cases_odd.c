@@ -174,7 +174,7 @@ rules(void)
 	rule->allowed_access = LANDLOCK_ACCESS_FS_WRITE_FILE;
 	rule->parent_fd = open(".", O_PATH);
 	CALL(syscall(SYS_landlock_add_rule, fd, 1, rule, 0));
-	pid_t pid = fork();
+	pid_t pid = case_fork();
 	if (pid == 0) {
 		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 		long failed = syscall(SYS_landlock_restrict_self, fd, 0);
@@ -328,7 +328,7 @@ mounts(void)
 	char *key = cell_text("size");
 	char *value = cell_text("128k");
 	mkdir("mounted", 0700);
-	pid_t pid = fork();
+	pid_t pid = case_fork();
 	if (pid == 0) {
 		if (unshare(CLONE_NEWNS) != 0)
 			_exit(77);
@@ -367,4 +367,4 @@ static const struct test_case cases[] = {
 	{ 0 },
 };
 
-const struct test_group odd_group = { "odd", cases };
+const struct test_group odd_group = { "odd", cases, NULL };

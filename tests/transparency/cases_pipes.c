@@ -100,7 +100,7 @@ broken(void)
 	CALL(write(ends[1], from, 9000));
 	say("%d\n", caught == SIGPIPE);
 	signal(SIGPIPE, SIG_DFL);
-	pid_t pid = fork();
+	pid_t pid = case_fork();
 	if (pid == 0) {
 		chill();
 		write(ends[1], from, 9000);
@@ -169,12 +169,12 @@ interrupted(void)
 		action.sa_flags = restart ? SA_RESTART : 0;
 		sigaction(SIGUSR1, &action, NULL);
 		caught = 0;
-		pid_t pid = fork();
+		pid_t pid = case_fork();
 		if (pid == 0) {
 			/* One of them meets the read, all but surely. */
 			for (int i = 0; i < 20 || !restart; i++) {
 				usleep(1000);
-				if (kill(parent, SIGUSR1) != 0)
+				if (case_kill(parent, SIGUSR1) != 0)
 					_exit(1);
 			}
 			write(ends[1], "data", 4);
@@ -183,7 +183,7 @@ interrupted(void)
 		CALL(read(ends[0], to, 10000));
 		say("%d\n", caught == SIGUSR1);
 		if (!restart)
-			kill(pid, SIGKILL);
+			case_kill(pid, SIGKILL);
 		say_child("sender", pid);
 	}
 	close(ends[0]);
@@ -297,4 +297,4 @@ static const struct test_case cases[] = {
 	{ 0 },
 };
 
-const struct test_group pipes_group = { "pipes", cases };
+const struct test_group pipes_group = { "pipes", cases, NULL };

@@ -26,7 +26,7 @@ extern char **environ;
 static pid_t
 ending(int status)
 {
-	pid_t pid = fork();
+	pid_t pid = case_fork();
 	if (pid == 0)
 		_exit(status);
 	return pid;
@@ -41,7 +41,7 @@ waited(void)
 	CALL(wait4(pid, status, 0, usage) == pid);
 	say("%d %d\n", WEXITSTATUS(*status), usage->ru_maxrss > 0);
 	CALL(wait4(pid, status, 0, usage));
-	pid = fork();
+	pid = case_fork();
 	if (pid == 0) {
 		raise(SIGKILL);
 		_exit(1);
@@ -70,18 +70,18 @@ static void
 stopped(void)
 {
 	int *status = cell(sizeof(*status));
-	pid_t pid = fork();
+	pid_t pid = case_fork();
 	if (pid == 0) {
 		for (;;)
 			pause();
 	}
-	kill(pid, SIGSTOP);
+	case_kill(pid, SIGSTOP);
 	CALL(waitpid(pid, status, WUNTRACED) == pid);
 	say("%d %d\n", WIFSTOPPED(*status), WSTOPSIG(*status));
-	kill(pid, SIGCONT);
+	case_kill(pid, SIGCONT);
 	CALL(waitpid(pid, status, WCONTINUED) == pid);
 	say("%d\n", WIFCONTINUED(*status));
-	kill(pid, SIGTERM);
+	case_kill(pid, SIGTERM);
 	CALL(waitpid(pid, status, 0) == pid);
 	say("%d\n", WTERMSIG(*status));
 }
@@ -210,14 +210,14 @@ executed(void)
 	char **argv =
 	    shell_words("test \"$WHAT\" = 'a value' && exit 21; exit 1");
 	char **envp = strings(3, variables);
-	pid_t pid = fork();
+	pid_t pid = case_fork();
 	if (pid == 0) {
 		chill();
 		execve(path, argv, envp);
 		_exit(2);
 	}
 	say_child("execve", pid);
-	pid = fork();
+	pid = case_fork();
 	if (pid == 0) {
 		chill();
 		syscall(SYS_execveat, open(path, O_RDONLY | O_CLOEXEC), "",
@@ -248,7 +248,7 @@ executed_long(void)
 	argv[3] = path;
 	for (unsigned i = 0; i < COUNT; i++)
 		argv[4 + i] = word;
-	pid_t pid = fork();
+	pid_t pid = case_fork();
 	if (pid == 0) {
 		chill();
 		execve(path, argv, environ);
@@ -328,13 +328,13 @@ forked(void)
 	unsigned char *copy = cell(size);
 	memcpy(copy, bytes, size);
 	chill();
-	pid_t pid = fork();
+	pid_t pid = case_fork();
 	if (pid == 0) {
 		if (memcmp(copy, bytes, size) != 0)
 			_exit(1);
 		memset(copy, 1, size / 2);
 		chill();
-		pid = fork();
+		pid = case_fork();
 		if (pid == 0) {
 			chill();
 			_exit(memcmp(copy + size / 2, bytes + size / 2,
@@ -439,7 +439,7 @@ traced(void)
 	siginfo_t *info = cell(sizeof(*info));
 	int *status = cell(sizeof(*status));
 	static volatile long word = 1234567;
-	pid_t pid = fork();
+	pid_t pid = case_fork();
 	if (pid == 0) {
 		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 		raise(SIGUSR1);
@@ -494,4 +494,4 @@ static const struct test_case cases[] = {
 	{ 0 },
 };
 
-const struct test_group process_group = { "process", cases };
+const struct test_group process_group = { "process", cases, NULL };

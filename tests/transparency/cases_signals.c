@@ -426,4 +426,4 @@ static const struct test_case cases[] = {
 	{ 0 },
 };
 
-const struct test_group signals_group = { "signals", cases };
+const struct test_group signals_group = { "signals", cases, NULL };

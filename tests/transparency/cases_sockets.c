@@ -673,4 +673,4 @@ static const struct test_case cases[] = {
 	{ 0 },
 };
 
-const struct test_group sockets_group = { "sockets", cases };
+const struct test_group sockets_group = { "sockets", cases, NULL };

@@ -136,7 +136,7 @@ sessions(void)
 	struct terminal terminal = terminal_new();
 	char *to = cell(100);
 	pid_t *group = cell(sizeof(*group));
-	pid_t pid = fork();
+	pid_t pid = case_fork();
 	if (pid == 0) {
 		setsid();
 		ioctl(terminal.slave, TIOCSCTTY, 0);
@@ -164,4 +164,4 @@ static const struct test_case cases[] = {
 	{ 0 },
 };
 
-const struct test_group terminals_group = { "terminals", cases };
+const struct test_group terminals_group = { "terminals", cases, NULL };

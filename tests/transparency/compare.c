@@ -77,7 +77,8 @@ run_exec(const struct setup *setup, const struct kind *kind, size_t first)
 		args[n++] = "run";
 		args[n++] = "-q";
 		args[n++] = "-m";
-		args[n++] = BUDGET;
+		args[n++] = setup->group->budget != NULL ? setup->group->budget
+							 : BUDGET;
 		args[n++] = delivery;
 		args[n++] = "--";
 	}

@@ -102,6 +102,27 @@ file_new(void)
 	return fd;
 }
 
+pid_t
+case_fork(void)
+{
+	pid_t pid = fork();
+	if (pid < 0) {
+		say("fork: -1 %s\n", error_name());
+		_exit(3);
+	}
+	return pid;
+}
+
+int
+case_kill(pid_t pid, int number)
+{
+	if (pid == -1 || pid == 0 || pid == 1) {
+		say("a signal to process %d\n", (int)pid);
+		_exit(3);
+	}
+	return kill(pid, number);
+}
+
 void
 say_child(const char *text, pid_t pid)
 {
