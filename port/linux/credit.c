@@ -11,7 +11,13 @@
  * memory that it made. It can't be forbidden, so it is measured, and the
  * balloon takes as much out of use.
  *
- *     unmanaged = RssAnon + RssShmem − frames that are resident
+ *     unmanaged = RssAnon + RssShmem − frames that are resident − shared
+ *
+ * Shared is what other processes of the tree answer for: of a page that n map,
+ * n − 1 parts of n. Without it a server that forks would pay for its shared
+ * memory once for each child. Only the kernel's walk over the whole process
+ * tells (smaps_rollup), which takes some 10 ms a GiB, so it is asked twice a
+ * second at most, and where there are several processes and enough to share.
  *
  * The metadata of the frames (their descriptors and bitmaps) is a hundredth
  * of the budget in every process, but is touched only as frames come into
@@ -19,6 +25,7 @@
  * it is resident: unmanaged holds it.
  */
 #include <errno.h>
+#include <fcntl.h>
 
 #include "../../core/base/bits.h"
 #include "files.h"
@@ -30,16 +37,19 @@
 #include "sys.h"
 
 /* Pages that a process takes at a time: 1 MiB. */
-#define CREDIT_STEP 256u
+#define CREDIT_STEP UINT64_C(256)
 
-/* Beside what is unmanaged a process starts with so many: 2 MiB. */
-#define CREDIT_START 512u
+/* Beside what is unmanaged a process starts with so many pages, 2 MiB, and
+ * keeps so many free frames when it gives back what lies idle; but in a tree of
+ * many all of them together no more than one part of the budget. */
+#define CREDIT_SLACK     UINT64_C(512)
+#define CREDIT_SLACK_MIN UINT64_C(128)
+#define SLACK_PART       8u
 
-/* Free frames that a process keeps when it gives back what lies idle, pages. */
-#define CREDIT_SLACK 512u
-
-/* A process with less than this share of the largest's credits asks it. */
+/* A process that could give less than this share of what another could asks
+ * it, for so many pages at least. */
 #define ASK_SHARE 2u
+#define ASK_LEAST UINT64_C(64)
 
 /* How long one that has asked waits for the answer, in steps of 200 µs. */
 #define ASK_TURNS   10u
@@ -49,6 +59,12 @@
  * given anything for 2 s. Who is asked may have a slow disk to write to. */
 #define PATIENCE_TURNS   1000u
 #define PATIENCE_TURN_NS 2000000u
+
+/* What is shared is looked at again after this time, and takes at most one
+ * part of so many; with less unmanaged (1 MiB) it does not matter. */
+#define SHARED_PERIOD_NS UINT64_C(500000000)
+#define SHARED_COST      100u
+#define SHARED_LEAST     256u
 
 /* Who sets the balloon and the credits by what it has read of both: one after
  * the other. Not for linux_grant, which a reclaim of such a one may wait for:
@@ -102,12 +118,70 @@ resident_pages(void)
 	return credit_status_pages(text);
 }
 
+/* What others answer for, at the last look. (balance) */
+static struct {
+	uint64_t next_ns;   /* no look before */
+	uint64_t unmanaged; /* pages then, the shared ones among them */
+	uint64_t pages;     /* shared */
+} shared;
+
+static void
+shared_look(uint64_t resident, uint64_t unmanaged)
+{
+	char text[2048];
+	uint64_t start_ns = linux_clock(NULL);
+	if (start_ns < shared.next_ns)
+		return;
+	shared.pages = 0;
+	shared.unmanaged = unmanaged;
+	int fd = proc_open("self/smaps_rollup", O_RDONLY);
+	if (fd >= 0) {
+		long n = qr_sys3(SYS_read, fd, text, sizeof(text) - 1);
+		qr_sys1(SYS_close, fd);
+		text[n > 0 ? n : 0] = '\0';
+		uint64_t share = status_pages(text, "Pss_Anon:") +
+				 status_pages(text, "Pss_Shmem:");
+		/* Older kernels know neither. */
+		if (share != 0 && share < resident)
+			shared.pages = qr_min(resident - share, unmanaged);
+	}
+	uint64_t end_ns = linux_clock(NULL);
+	shared.next_ns = end_ns + qr_max(SHARED_PERIOD_NS,
+				      SHARED_COST * (end_ns - start_ns));
+}
+
+/* Pages of these that others answer for. */
+static uint64_t
+shared_pages(uint64_t resident, uint64_t unmanaged)
+{
+	if (unmanaged < SHARED_LEAST ||
+	    atomic_load(&ledger_get()->totals.processes) < 2)
+		return 0;
+	shared_look(resident, unmanaged);
+	/* What has gone since may have been of these. */
+	return unmanaged < shared.unmanaged
+		   ? shared.pages * unmanaged / shared.unmanaged
+		   : shared.pages;
+}
+
+/* (balance) */
 static uint64_t
 unmanaged_now(const struct qr_machine_stat *stat)
 {
 	uint64_t known = stat->frames_user + stat->frames_home;
 	uint64_t resident = resident_pages();
-	return resident > known ? resident - known : 0;
+	if (resident <= known)
+		return 0;
+	uint64_t unmanaged = resident - known;
+	return unmanaged - shared_pages(resident, unmanaged);
+}
+
+static uint64_t
+slack_pages(void)
+{
+	uint64_t part =
+	    ledger_get()->budget_pages / SLACK_PART / ledger_processes();
+	return qr_max(qr_min(part, CREDIT_SLACK), CREDIT_SLACK_MIN);
 }
 
 static void
@@ -145,7 +219,7 @@ take_patiently(struct ledger_slot *slot, uint64_t want)
 {
 	uint64_t got = ledger_take(slot, want);
 	for (unsigned vain = 0; got < want && vain < PATIENCE_TURNS; vain++) {
-		if (!ledger_ask_largest(want - got))
+		if (!ledger_ask_largest(qr_max(want - got, ASK_LEAST)))
 			break;
 		linux_port_ops.wait(NULL, &qr_linux.dead, 0, PATIENCE_TURN_NS);
 		uint64_t more = ledger_take(slot, want - got);
@@ -169,7 +243,9 @@ credit_start(void)
 {
 	struct qr_machine_stat stat;
 	qr_machine_stat(qr_linux.machine, &stat);
-	uint64_t want = unmanaged_now(&stat) + CREDIT_START;
+	futex_lock_acquire(&balance);
+	uint64_t want = unmanaged_now(&stat) + slack_pages();
+	futex_lock_release(&balance);
 	if (take_patiently(ledger_own(), want) < want)
 		return -ENOMEM;
 	credit_measure();
@@ -209,20 +285,38 @@ credit_return(uint64_t pages)
 	futex_lock_release(&balance);
 }
 
+static void
+keep_free(uint64_t keep)
+{
+	struct qr_machine_stat stat;
+	qr_machine_stat(qr_linux.machine, &stat);
+	keep += stat.frames_user / 8;
+	if (stat.frames_free > keep + qr_min(keep, CREDIT_STEP))
+		credit_return(stat.frames_free - keep);
+}
+
 /* Gives back what has lain idle. */
 void
 credit_idle(void)
 {
-	struct qr_machine_stat stat;
-	qr_machine_stat(qr_linux.machine, &stat);
-	uint64_t keep = CREDIT_SLACK + stat.frames_user / 8;
-	if (stat.frames_free > keep + CREDIT_STEP)
-		credit_return(stat.frames_free - keep);
+	keep_free(slack_pages());
+}
+
+/* What the child shares with its parent, it has from now on to answer for in
+ * part; and what it was given for its first steps may be more than it needs. */
+void
+credit_forked(void)
+{
+	shared.next_ns = 0;
+	credit_measure();
+	/* It may never have a helper, whom others could ask. */
+	keep_free(CREDIT_SLACK_MIN);
 }
 
 /*
- * Credits for a fork's child: as many as this process uses. Where they can't
- * be had, this process sends pages out until both fit.
+ * Credits for a fork's child: as many as this process has frames in use. Where
+ * they can't be had, this process sends pages out until both fit. What is not
+ * managed stays the parent's until the child has looked at its share.
  */
 int
 credit_for_child(struct ledger_slot **child)
@@ -238,8 +332,7 @@ credit_for_child(struct ledger_slot **child)
 		qr_machine_stat(qr_linux.machine, &stat);
 		uint64_t used = stat.frames_total - stat.frames_balloon -
 				stat.frames_free - stat.frames_boot +
-				CREDIT_SLACK +
-				atomic_load(&qr_linux.unmanaged_pages);
+				slack_pages();
 		uint64_t have = atomic_load(&slot->credits);
 		if (have < used)
 			have += (begged ? ledger_take : take_patiently)(slot,

@@ -188,10 +188,12 @@ pager_fork_child(struct qr_thread *thread)
 		linux_die("a fork's child found the ledger full", 125);
 	report_forked();
 	struct qr_machine_stat stat;
-	credit_measure();
+	credit_forked();
 	stat_page_open();
 	qr_machine_stat(qr_linux.machine, &stat);
 	pager_leave(thread);
-	if (stat.frames_user > HELPER_FROM_PAGES)
+	/* Where memory is short others must be able to ask it for some. */
+	if (stat.frames_user > HELPER_FROM_PAGES ||
+	    ledger_free_pages() < ledger_get()->budget_pages / 4)
 		helper_wanted();
 }

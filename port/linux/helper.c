@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <time.h>
 
+#include "../../core/base/bits.h"
 #include "ledger.h"
 #include "files.h"
 #include "linux.h"
@@ -21,8 +22,8 @@
 #define HELPER_POKE ((uint32_t)1 << 31)
 
 /* Between two looks at what is not managed: short while memory is short. */
-#define PERIOD_SHORT_NS 5000000u
-#define PERIOD_LONG_NS  50000000u
+#define PERIOD_SHORT_NS UINT64_C(5000000)
+#define PERIOD_LONG_NS  UINT64_C(50000000)
 
 /* Turns of the long period between giving back what lies idle. */
 #define IDLE_TURNS 4u
@@ -105,7 +106,10 @@ helper_round(unsigned turn)
 	report_errand();
 	bool plenty = ledger_free_pages() + stat.frames_free >
 		      ledger_get()->budget_pages / 4;
-	return plenty ? PERIOD_LONG_NS : PERIOD_SHORT_NS;
+	/* In a tree of many each looks less often. */
+	uint64_t period = PERIOD_SHORT_NS * ledger_processes() / 2;
+	return plenty ? PERIOD_LONG_NS
+		      : qr_min(qr_max(period, PERIOD_SHORT_NS), PERIOD_LONG_NS);
 }
 
 /* Keeps only Quire's descriptors in the helper's own table. */
@@ -133,9 +137,11 @@ helper_main(void *arg)
 	(void)arg;
 	qr_thread_claim(helper.thread);
 	helper_descriptors();
+	ledger_listen(true);
 	for (unsigned turn = 0; atomic_load(&helper.state) != HELPER_STOPS;
 	     turn++)
 		helper_sleep(helper_round(turn));
+	ledger_listen(false);
 	qr_sys1(SYS_exit, 0L);
 }
 

@@ -128,6 +128,15 @@ ledger_make(uint64_t budget_pages)
 	return 0;
 }
 
+/* Nobody has it but the caller. */
+static void
+slot_begin(struct ledger_slot *slot)
+{
+	atomic_store(&slot->asked, 0);
+	atomic_store(&slot->listens, 0);
+	atomic_store(&slot->unmanaged, 0);
+}
+
 static int
 slot_take(void)
 {
@@ -135,8 +144,7 @@ slot_take(void)
 	for (unsigned i = 0; i < LEDGER_SLOTS; i++) {
 		struct ledger_slot *slot = &ledger.map->slots[i];
 		if (atomic_load(&slot->pid) == 0 && slot_claim(slot, 0)) {
-			atomic_store(&slot->asked, 0);
-			atomic_store(&slot->unmanaged, 0);
+			slot_begin(slot);
 			return 0;
 		}
 	}
@@ -246,8 +254,7 @@ ledger_slot_new(void)
 		struct ledger_slot *slot = &ledger.map->slots[i];
 		uint32_t expect = 0;
 		if (atomic_compare_exchange_strong(&slot->pid, &expect, mark)) {
-			atomic_store(&slot->asked, 0);
-			atomic_store(&slot->unmanaged, 0);
+			slot_begin(slot);
 			return slot;
 		}
 	}
@@ -300,24 +307,44 @@ raise_asked(struct ledger_slot *slot, uint32_t pages)
 	    !atomic_compare_exchange_weak(&slot->asked, &was, flags | pages));
 }
 
+/* Credits that a process could give by sending pages out. */
+static uint64_t
+slot_spare(const struct ledger_slot *slot)
+{
+	uint64_t credits = atomic_load(&slot->credits);
+	uint64_t unmanaged = atomic_load(&slot->unmanaged);
+	return credits > unmanaged ? credits - unmanaged : 0;
+}
+
 bool
 ledger_ask_largest(uint64_t pages)
 {
 	struct ledger_slot *largest = NULL;
-	uint64_t most = atomic_load(&ledger.own->credits);
+	uint64_t own = slot_spare(ledger.own);
+	uint64_t most = own;
+	bool has_more = false;
 	for (unsigned i = 0; i < LEDGER_SLOTS; i++) {
 		struct ledger_slot *slot = &ledger.map->slots[i];
-		uint64_t credits = atomic_load(&slot->credits);
-		if (slot != ledger.own && credits > most) {
-			most = credits;
+		uint64_t spare = slot_spare(slot);
+		if (slot == ledger.own || spare <= own)
+			continue;
+		has_more = true;
+		if (spare > most && atomic_load(&slot->listens) != 0) {
+			most = spare;
 			largest = slot;
 		}
 	}
-	if (largest == NULL)
-		return false;
-	raise_asked(largest, (uint32_t)qr_min(pages, LEDGER_ASKED_MAX));
-	qr_sys3(SYS_futex, &largest->asked, (long)FUTEX_WAKE, 1L);
-	return true;
+	if (largest != NULL) {
+		raise_asked(largest, (uint32_t)qr_min(pages, LEDGER_ASKED_MAX));
+		qr_sys3(SYS_futex, &largest->asked, (long)FUTEX_WAKE, 1L);
+	}
+	return has_more;
+}
+
+void
+ledger_listen(bool listens)
+{
+	atomic_store(&ledger.own->listens, listens);
 }
 
 /* Whether nobody holds the lock of a slot that is not this process's. */
@@ -378,13 +405,21 @@ ledger_lock_back(void)
 bool
 ledger_others_have(unsigned times)
 {
-	uint64_t own = atomic_load(&ledger.own->credits);
+	uint64_t own = slot_spare(ledger.own);
 	for (unsigned i = 0; i < LEDGER_SLOTS; i++) {
-		const struct ledger_slot *slot = &ledger.map->slots[i];
-		if (atomic_load(&slot->credits) / times > own)
+		if (slot_spare(&ledger.map->slots[i]) / times > own)
 			return true;
 	}
 	return false;
+}
+
+uint64_t
+ledger_processes(void)
+{
+	uint64_t count = 0;
+	for (unsigned i = 0; i < LEDGER_SLOTS; i++)
+		count += atomic_load(&ledger.map->slots[i].pid) != 0;
+	return count != 0 ? count : 1;
 }
 
 bool

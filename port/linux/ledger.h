@@ -35,6 +35,7 @@ struct ledger_slot {
 	_Atomic(uint32_t) asked;     /* pages others want back, and flags above
 				       LEDGER_ASKED_MAX that are the owner's;
 				       its helper sleeps on this word */
+	_Atomic(uint32_t) listens;   /* 1: it has a helper, who answers */
 	_Atomic(uint64_t) credits;   /* pages */
 	_Atomic(uint64_t) unmanaged; /* pages, at the last look */
 };
@@ -84,6 +85,7 @@ uint64_t ledger_take(struct ledger_slot *slot, uint64_t want);
 void ledger_give(struct ledger_slot *slot, uint64_t pages);
 uint64_t ledger_free_pages(void);
 uint64_t ledger_unmanaged_pages(void); /* of the whole tree */
+uint64_t ledger_processes(void);       /* that have a slot now; 1 at least */
 
 /* A slot for a child that is about to be: NULL, there is none. The child
  * makes it its own by ledger_adopt, with the credits that it had at the fork:
@@ -102,7 +104,8 @@ bool ledger_is_first(void);
 void ledger_charge_outsiders(uint64_t pages);
 void ledger_name_outsider(const char *name);
 
-/* Whether some process has more than so many times this one's credits. */
+/* Whether some process could give more than so many times what this one
+ * could: credits for what is not managed can't be given. */
 bool ledger_others_have(unsigned times);
 
 /* The process is about to exec: the next image may be no managed one, so the
@@ -113,9 +116,13 @@ int ledger_return(void);
 /* A process more, or with -1 one less, that the tree ever had. */
 void ledger_count(int processes);
 
-/* Asks the process with the most credits, if that is not this one, to give
- * pages back. False: nobody to ask. */
+/* Asks the process that could give the most, of those that answer and if that
+ * is more than this one could, to give pages back. False: no other process has
+ * more, so it is of no use to wait. */
 bool ledger_ask_largest(uint64_t pages);
+
+/* Whether this process answers when it is asked. */
+void ledger_listen(bool listens);
 
 /* Clears the slots whose owners are gone. */
 void ledger_reap(void);

@@ -108,6 +108,7 @@ int pager_touch(struct qr_thread *thread, uintptr_t address, unsigned access);
 /* credit.c: what of the budget this process may use. */
 struct ledger_slot;
 int credit_start(void);
+void credit_forked(void);  /* first thing in a child */
 void credit_measure(void); /* look at the unmanaged memory, set the balloon */
 void credit_return(uint64_t pages);
 bool credit_beg(void); /* true: others have made something free */
