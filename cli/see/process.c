@@ -284,12 +284,44 @@ parse_stat(struct reading *reading, bool sets, bool identifies)
 		    fields[23] * (int64_t)QR_PAGE_SIZE);
 }
 
+/* The command line of an earlier look, while the name is the same; NULL. */
+static const char *
+kept_command(struct reading *reading)
+{
+	const struct sums_cache *cache = reading->query->cache;
+	const struct sums_entry *entry =
+	    cache != NULL ? sums_cache_find(cache, reading->process.pid) : NULL;
+
+	if (entry == NULL || entry->command[0] == '\0' ||
+	    strcmp(entry->comm, reading->process.comm) != 0)
+		return NULL;
+	return entry->command;
+}
+
+static void
+keep_command(struct reading *reading, const char *command)
+{
+	const struct sums_cache *cache = reading->query->cache;
+	struct sums_entry *entry =
+	    cache != NULL ? sums_cache_find(cache, reading->process.pid) : NULL;
+
+	if (entry == NULL)
+		return;
+	(void)snprintf(entry->command, sizeof(entry->command), "%s", command);
+	memcpy(entry->comm, reading->process.comm, sizeof(entry->comm));
+}
+
 /* The arguments with blanks between; [name] for who has none. */
 static void
 set_command(struct reading *reading)
 {
 	struct buffer *text = &reading->text;
+	const char *kept = kept_command(reading);
 
+	if (kept != NULL) {
+		table_set_text(reading->table, reading->row, COL_COMMAND, kept);
+		return;
+	}
 	if (read_file(reading, "cmdline") != 0 || text->length == 0 ||
 	    text->text[0] == '\0') {
 		table_point_text(reading->table, reading->row, COL_COMMAND,
@@ -303,6 +335,8 @@ set_command(struct reading *reading)
 	for (size_t i = 0; i < text->length; i++)
 		if (text->text[i] == '\0')
 			text->text[i] = ' ';
+	text->text[text->length] = '\0';
+	keep_command(reading, text->text);
 	table_point_text(reading->table, reading->row, COL_COMMAND,
 	    arena_copy(&reading->table->arena, text->text, text->length));
 }

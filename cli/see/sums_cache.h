@@ -20,6 +20,8 @@ struct sums_entry {
 	int64_t history[HISTORY]; /* of pss, newest last */
 	double times[HISTORY];
 	unsigned history_count;
+	char command[256]; /* its command line, cut; "": not known */
+	char comm[64];     /* its name when that was read: exec changes it */
 };
 
 struct sums_cache {
