@@ -3,7 +3,6 @@
  * that a column which appears late, or seldom, costs what it holds. */
 #include "table.h"
 
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -167,9 +166,11 @@ key_name(struct table *table, const char *key)
 	char *name = arena_string(&table->arena, key);
 	size_t length = 0;
 	for (const char *from = key; *from != '\0'; from++) {
-		unsigned char byte = (unsigned char)*from;
-		if (isalnum(byte))
-			name[length++] = (char)tolower(byte);
+		char c = *from;
+		if (c >= 'A' && c <= 'Z')
+			c = (char)(c - 'A' + 'a');
+		if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))
+			name[length++] = c;
 		else if (length > 0 && name[length - 1] != '_')
 			name[length++] = '_';
 	}

@@ -35,7 +35,7 @@ take_character(const char **text, bool utf8, char *escape)
 {
 	unsigned char byte = (unsigned char)**text;
 	unsigned length = json_utf8_length(*text);
-	unsigned code = byte;
+	unsigned code;
 
 	if (byte == '\n' || byte == '\t') {
 		(void)snprintf(escape, 8, "\\%c", byte == '\n' ? 'n' : 't');
@@ -122,9 +122,7 @@ fixed_text(int64_t number, unsigned digits, char *text)
 {
 	uint64_t size = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
 	(void)snprintf(text, TEXT_OF_CELL, "%s%llu.%0*llu",
-	    number < 0 ? "-" : "",
-	    (unsigned long long)(digits == 1 ? size / 100 : size / 100),
-	    (int)digits,
+	    number < 0 ? "-" : "", (unsigned long long)size / 100, (int)digits,
 	    (unsigned long long)(digits == 1 ? size % 100 / 10 : size % 100));
 	return text;
 }
