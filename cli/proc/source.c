@@ -343,8 +343,10 @@ source_pids(struct source *source, const int **pids)
 			keep_pid(source, source->archive.entries[i].name);
 	else
 		(void)tree_source_list(&source->tree, "proc", keep_pid, source);
-	qsort(source->pids, source->pid_count, sizeof(*source->pids),
-	    compare_pids);
+	/* Without any there is no array either. */
+	if (source->pid_count > 1)
+		qsort(source->pids, source->pid_count, sizeof(*source->pids),
+		    compare_pids);
 	size_t kept = 0;
 	for (size_t i = 0; i < source->pid_count; i++)
 		if (kept == 0 || source->pids[kept - 1] != source->pids[i])
