@@ -158,12 +158,15 @@ file_kind(struct part file)
 }
 
 /* What the path is about if it ends as the process's own do. Of one that is
- * relative the directory may have been opened before. */
+ * relative the directory may have been opened before; an empty one stands for
+ * that descriptor itself. */
 static enum mark
-path_kind(long path)
+path_kind(int directory, long path)
 {
 	char tail[TAIL_SIZE];
 	long length = user_string_size((uintptr_t)path, PATH_SIZE) - 1;
+	if (length == 0 && census_marked(directory))
+		return MARK_THREADS;
 	if (length < 2)
 		return MARK_KINDS;
 	size_t size = (size_t)length < TAIL_SIZE ? (size_t)length : TAIL_SIZE;
@@ -182,17 +185,6 @@ path_kind(long path)
 		   part_is_number(owner, qr_sys0(SYS_getpid)) ||
 		   part_is_number(owner, qr_sys0(SYS_gettid));
 	return own ? kind : MARK_KINDS;
-}
-
-/* Whether that tells of threads; an empty path stands for the descriptor
- * itself. */
-static bool
-path_tells(int directory, long path)
-{
-	char first;
-	if (user_read(&first, (uintptr_t)path, 1) == 0 && first == '\0')
-		return census_marked(directory);
-	return path_kind(path) == MARK_THREADS;
 }
 
 static bool
@@ -296,7 +288,7 @@ plan_stat(struct qr_thread *thread, struct gate_context *context,
 		pin(thread, (uintptr_t)call->args[at ? 2 : 1], STAT_BYTES,
 		    QR_ACCESS_WRITE);
 	pin_text(thread, (uintptr_t)path, PATH_SIZE);
-	return path_tells(at ? (int)call->args[0] : -1, path)
+	return path_kind(at ? (int)call->args[0] : -1, path) == MARK_THREADS
 		   ? census_take(thread, context, call)
 		   : GATE_ISSUE;
 }
@@ -335,7 +327,7 @@ open_finish(struct qr_thread *thread, struct gate_context *context,
 	if (end == GATE_PREVENTED)
 		return GATE_AGAIN;
 	long fd = (long)context->reg[GATE_RAX];
-	enum mark kind = path_kind(open_path(&thread->gate->call));
+	enum mark kind = path_kind(-1, open_path(&thread->gate->call));
 	if (!qr_sys_failed(fd) && kind != MARK_KINDS)
 		mark((int)fd, kind, is_proc((int)fd));
 	return GATE_DONE;
@@ -352,7 +344,7 @@ plan_open(struct qr_thread *thread, struct gate_context *context,
 	if (call->number == SYS_openat2)
 		pin_counted(thread, call->args[2], call->args[3], 1,
 		    QR_ACCESS_READ);
-	if (path_kind(path) == MARK_KINDS)
+	if (path_kind(-1, path) == MARK_KINDS)
 		return GATE_ISSUE;
 	watch(thread, call, open_finish);
 	return GATE_WATCH;
