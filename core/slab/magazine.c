@@ -52,6 +52,8 @@ qr_magazine_init(struct qr_slab_cache *cache, struct qr_slab_cpu *cpu)
 	cache->magazines = &cache->slabs->magazines[i];
 	cache->depot_full_max = cache->port->cpu_count * DEPOT_FULL_PER_CPU;
 	cache->cpu = cpu;
+	for (unsigned at = 0; at < cache->port->cpu_count; at++)
+		qr_busy_init(&cpu[at].busy, cache->port);
 }
 
 /* --- memory of magazines --- */
@@ -252,10 +254,10 @@ qr_magazine_flush(struct qr_slab_cache *cache)
 	struct qr_magazine *stack = NULL;
 	for (unsigned i = 0; i < cache->port->cpu_count; i++) {
 		struct qr_slab_cpu *cpu = &cache->cpu[i];
-		if (!qr_busy_try_enter(&cpu->busy))
+		if (!qr_busy_try_enter_other(cache->port, &cpu->busy))
 			continue;
 		frames += cpu_strip(cache, cpu, &stack);
-		qr_busy_leave(&cpu->busy);
+		qr_busy_leave_other(&cpu->busy);
 	}
 	frames += depot_strip(cache, &stack);
 	while (stack != NULL)
@@ -293,10 +295,10 @@ qr_magazine_stock(struct qr_slab_cache *cache)
 	uint64_t objects = 0;
 	for (unsigned i = 0; i < cache->port->cpu_count; i++) {
 		struct qr_slab_cpu *cpu = &cache->cpu[i];
-		if (!qr_busy_try_enter(&cpu->busy))
+		if (!qr_busy_try_enter_other(cache->port, &cpu->busy))
 			continue;
 		objects += cpu->count + cpu->previous_count;
-		qr_busy_leave(&cpu->busy);
+		qr_busy_leave_other(&cpu->busy);
 	}
 	qr_lock_acquire(cache->port, &cache->lock);
 	objects += (uint64_t)cache->depot_full_count * cache->rounds;
@@ -363,10 +365,10 @@ qr_check_magazines(struct qr_slab_cache *cache)
 		return;
 	for (unsigned i = 0; i < cache->port->cpu_count; i++) {
 		struct qr_slab_cpu *cpu = &cache->cpu[i];
-		if (!qr_busy_try_enter(&cpu->busy))
+		if (!qr_busy_try_enter_other(cache->port, &cpu->busy))
 			continue;
 		check_cpu(cache, cpu);
-		qr_busy_leave(&cpu->busy);
+		qr_busy_leave_other(&cpu->busy);
 	}
 	check_depot(cache);
 }

@@ -40,7 +40,7 @@ struct qr_slab_cpu {
 	uint32_t previous_count;      /* (b) 0 or room */
 	struct qr_magazine *loaded;   /* (b) */
 	struct qr_magazine *previous; /* (b) */
-	uint64_t unused[4];
+	uint64_t unused[3];
 };
 _Static_assert(sizeof(struct qr_slab_cpu) == 64, "a cache line a CPU");
 

@@ -217,6 +217,11 @@ struct qr_port_ops {
 	/* Wakes up to count threads that wait on word. */
 	void (*wake)(void *ctx, const void *word, unsigned count);
 
+	/* When this returns, every CPU that was inside the core has passed a
+	 * full memory barrier since it was called. Only asked for with
+	 * QR_PORT_CPU_OWNED, seldom; else it may be NULL. */
+	void (*barrier)(void *ctx);
+
 	/* Whether a thread named by self() still lives; asked by one that has
 	 * waited long for its lock. */
 	bool (*alive)(void *ctx, uint32_t self);
@@ -308,6 +313,12 @@ struct qr_port {
 /* A mapped page's bytes are its frame's, and outlive mmu_drop: the core may
  * move pages from frame to frame to make large blocks, or to empty memory. */
 #define QR_PORT_PAGES_MOVE 0x8u
+
+/* cpu() is no hint but a fact: no two threads that are inside the core at
+ * once get the same number, and none gets another while it is inside. So where
+ * preemption is off in there. A CPU's own stock then costs no atomic
+ * operation, and barrier() is there for those who look into another's. */
+#define QR_PORT_CPU_OWNED 0x10u
 
 /*
  * The one function that a port defines by name: a broken invariant was found;

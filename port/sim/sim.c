@@ -187,6 +187,7 @@ static const struct qr_port_ops sim_ops = {
 	.self = sim_thread_self,
 	.wait = sim_thread_wait,
 	.wake = sim_thread_wake,
+	.barrier = sim_thread_barrier,
 	.alive = sim_thread_alive,
 	.clock = sim_thread_clock,
 	.random = sim_thread_random,
@@ -233,6 +234,8 @@ config_is_sane(const struct sim *sim)
 {
 	const struct sim_config *config = &sim->config;
 	unsigned entries = config->tlb_entries;
+	if ((config->flags & SIM_CPU_OWNED) != 0 && !sim_thread_has_barrier())
+		return false;
 	return config->cpus <= CPUS_MAX && config->levels >= 2 &&
 	       config->levels <= 5 && (entries & (entries - 1)) == 0 &&
 	       sim->frames != 0;
@@ -386,6 +389,8 @@ sim_create(const struct sim_config *config)
 		.node_distance = config->node_distance };
 	if ((config->flags & SIM_NO_YOUNG_BIT) == 0)
 		sim->port.flags |= QR_PORT_HARDWARE_AD;
+	if ((config->flags & SIM_CPU_OWNED) != 0)
+		sim->port.flags |= QR_PORT_CPU_OWNED;
 	if (!config_is_sane(sim) || ram_init(sim) != 0 ||
 	    sim_mmu_init(sim) != 0 ||
 	    sim_disk_init(&sim->disk, config->swap_pages) != 0) {

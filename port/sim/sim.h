@@ -22,6 +22,9 @@ struct sim_mm; /* an address space as its MMU sees it: qr_space_mm() */
 #define SIM_STAGE_WINDOW 0x4u /* stage() gives a window, mmu_map() copies */
 #define SIM_JITTER       0x8u /* with SIM_THREADS: port calls yield at random */
 #define SIM_DEAR_MMU     0x10u /* pages are best evicted by windows */
+#define SIM_CPU_OWNED                                                          \
+	0x20u /* QR_PORT_CPU_OWNED; with SIM_THREADS there are
+				  no more threads than CPUs */
 
 /* Zeroed fields take the defaults. */
 struct sim_config {

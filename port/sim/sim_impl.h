@@ -116,6 +116,9 @@ uint32_t sim_thread_self(void *ctx);
 void sim_thread_wait(void *ctx, const void *word, uint32_t expect,
     uint64_t timeout_ns);
 void sim_thread_wake(void *ctx, const void *word, unsigned count);
+/* Whether the host can do what sim_thread_barrier needs. */
+bool sim_thread_has_barrier(void);
+void sim_thread_barrier(void *ctx);
 bool sim_thread_alive(void *ctx, uint32_t self);
 uint64_t sim_thread_clock(void *ctx);
 uint64_t sim_thread_random(void *ctx);

@@ -14,6 +14,10 @@
 #include <string.h>
 #include <time.h>
 
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include "sim_impl.h"
 
 #define NS_PER_S      ((uint64_t)1000 * 1000 * 1000)
@@ -122,6 +126,27 @@ sim_thread_alive(void *ctx, uint32_t self)
 	bool alive = threads.alive[self];
 	pthread_mutex_unlock(&threads.lock);
 	return alive;
+}
+
+bool
+sim_thread_has_barrier(void)
+{
+	/* Registering again changes nothing. */
+	return syscall(SYS_membarrier,
+		   MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+}
+
+/* On all threads of the process that run now; those that don't have passed
+ * one when they stopped. */
+void
+sim_thread_barrier(void *ctx)
+{
+	const struct sim *sim = ctx;
+	if ((sim->config.flags & SIM_THREADS) == 0)
+		return;
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) !=
+	    0)
+		SIM_PANIC("no barrier on CPU %u", sim_thread.cpu);
 }
 
 static uint64_t

@@ -480,6 +480,9 @@ test_identity(void **state)
 	assert_int_equal(ops->self(ctx), self);
 	assert_true(ops->alive(ctx, self));
 	assert_true(ops->cpu(ctx) < fixture->port->cpu_count);
+	/* Returns, and may be called from anywhere. */
+	if ((fixture->port->flags & QR_PORT_CPU_OWNED) != 0)
+		ops->barrier(ctx);
 }
 
 static void

@@ -414,5 +414,7 @@ main(void)
 	failed += bench_conforms("sim, window", 4, SIM_STAGE_WINDOW);
 	failed += bench_conforms("sim, no young bit", 2, SIM_NO_YOUNG_BIT);
 	failed += bench_conforms("sim, threads", 2, SIM_THREADS | SIM_JITTER);
+	failed +=
+	    bench_conforms("sim, CPU owned", 2, SIM_THREADS | SIM_CPU_OWNED);
 	return failed;
 }

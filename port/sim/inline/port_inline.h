@@ -15,7 +15,9 @@ struct sim_thread {
 	uint32_t held_ranks; /* mask of enum qr_rank */
 };
 
-extern _Thread_local struct sim_thread sim_thread;
+/* Found by an addition: the sim is part of the program, not loaded later. */
+extern _Thread_local struct sim_thread sim_thread
+    __attribute__((tls_model("initial-exec")));
 
 /* Gives this thread its id and returns it. */
 uint32_t sim_thread_enlist(void);
@@ -27,8 +29,11 @@ uint32_t sim_thread_enlist(void);
 static inline unsigned
 qr_port_cpu(const struct qr_port *port)
 {
+	/* Without a division, whose registers the callers need. */
 	uint32_t cpu = sim_thread.cpu;
-	return cpu < port->cpu_count ? cpu : cpu % port->cpu_count;
+	while (__builtin_expect(cpu >= port->cpu_count, 0))
+		cpu -= port->cpu_count;
+	return cpu;
 }
 
 static inline uint32_t
