@@ -29,7 +29,8 @@ static inline struct qr_frames *
 bench_frames(struct sim **sim, uint64_t ram_bytes)
 {
 	static struct qr_boot boot;
-	const struct sim_config config = { .ram_bytes = ram_bytes };
+	const struct sim_config config = { .ram_bytes = ram_bytes,
+		.flags = SIM_CPU_OWNED };
 	const struct qr_frame_config frame_config = { 0 };
 	struct qr_frames *frames = NULL;
 	*sim = bench_need(sim_create(&config));

@@ -199,6 +199,19 @@ qr_block_take(struct qr_frames *frames, struct qr_zone *zone,
 	       fallback_take(frames, zone, type, order, unit);
 }
 
+uint32_t
+qr_block_take_singles(struct qr_frames *frames, struct qr_zone *zone,
+    enum qr_migrate_type type, uint32_t *indexes, uint32_t count)
+{
+	uint32_t got = qr_buddy_alloc_singles(&zone->buddy[type], zone->base,
+	    indexes, count);
+	uint64_t unit;
+	for (; got < count && qr_block_take(frames, zone, type, 0, &unit);
+	     got++)
+		indexes[got] = (uint32_t)(zone->base + unit);
+	return got;
+}
+
 /* --- figures --- */
 
 void

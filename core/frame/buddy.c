@@ -136,7 +136,11 @@ block_put(struct qr_buddy *buddy, unsigned order, uint64_t block)
 	for (unsigned level = 0; level < set->levels; level++) {
 		uint64_t *word = &set->level[level][bit >> WORD_SHIFT];
 		uint64_t was = *word;
-		*word = was | (uint64_t)1 << (bit & WORD_MASK);
+		uint64_t mask = (uint64_t)1 << (bit & WORD_MASK);
+		QR_ASSERT((was & mask) == 0,
+		    "block %llu of order %u freed twice: it is free",
+		    (unsigned long long)(block << order), order);
+		*word = was | mask;
 		if (was != 0)
 			break;
 		bit >>= WORD_SHIFT;
@@ -146,18 +150,27 @@ block_put(struct qr_buddy *buddy, unsigned order, uint64_t block)
 	buddy->free_units += (uint64_t)1 << order;
 }
 
+/* A word of level 0 has become empty. */
 static void
-block_drop(struct qr_buddy *buddy, unsigned order, uint64_t block)
+summary_clear(struct qr_buddy_order *set, uint64_t bit)
 {
-	struct qr_buddy_order *set = &buddy->order[order];
-	uint64_t bit = block;
-	for (unsigned level = 0; level < set->levels; level++) {
+	for (unsigned level = 1; level < set->levels; level++) {
 		uint64_t *word = &set->level[level][bit >> WORD_SHIFT];
 		*word &= ~((uint64_t)1 << (bit & WORD_MASK));
 		if (*word != 0)
 			break;
 		bit >>= WORD_SHIFT;
 	}
+}
+
+static void
+block_drop(struct qr_buddy *buddy, unsigned order, uint64_t block)
+{
+	struct qr_buddy_order *set = &buddy->order[order];
+	uint64_t *word = &set->level[0][block >> WORD_SHIFT];
+	*word &= ~((uint64_t)1 << (block & WORD_MASK));
+	if (*word == 0)
+		summary_clear(set, block >> WORD_SHIFT);
 	if (--set->free_blocks == 0)
 		buddy->nonempty &= ~((uint32_t)1 << order);
 	buddy->free_units -= (uint64_t)1 << order;
@@ -183,17 +196,24 @@ qr_buddy_is_free(const struct qr_buddy *buddy, uint64_t unit, unsigned *order)
 	return false;
 }
 
-/* Panics unless first is a block of the order and wholly taken: no free block
- * contains it, and none lies inside. */
-static void
-assert_taken(const struct qr_buddy *buddy, uint64_t first, unsigned order)
+/* Panics unless there is such a block. */
+static inline void
+assert_block(const struct qr_buddy *buddy, uint64_t first, unsigned order)
 {
 	uint64_t count = (uint64_t)1 << order;
 	QR_ASSERT(order < buddy->orders && (first & (count - 1)) == 0 &&
-		      first < buddy->units && count <= buddy->units - first,
+		      first >> order < buddy->order[order].blocks,
 	    "unit %llu is no block of order %u", (unsigned long long)first,
 	    order);
+}
 
+/* Hard builds: panics unless the block is wholly taken: no free block contains
+ * it, and none lies inside. */
+static void
+assert_taken(const struct qr_buddy *buddy, uint64_t first, unsigned order)
+{
+	if (!QR_CONFIG_HARD)
+		return;
 	uint32_t inside = buddy->nonempty & (((uint32_t)1 << order) - 1);
 	for (; inside != 0; inside &= inside - 1) {
 		unsigned at = qr_bit_lowest(inside);
@@ -258,6 +278,7 @@ block_join(struct qr_buddy *buddy, uint64_t first, unsigned order)
 unsigned
 qr_buddy_free(struct qr_buddy *buddy, uint64_t first, unsigned order)
 {
+	assert_block(buddy, first, order);
 	assert_taken(buddy, first, order);
 	return block_join(buddy, first, order);
 }
@@ -293,6 +314,60 @@ range_return(struct qr_buddy *buddy, uint64_t first, uint64_t count)
 		first += (uint64_t)1 << order;
 		count -= (uint64_t)1 << order;
 	}
+}
+
+/* Takes up to count units of order 0, all of one word, there being some. */
+static uint32_t
+word_take(struct qr_buddy *buddy, uint64_t base, uint32_t *units,
+    uint32_t count)
+{
+	struct qr_buddy_order *set = &buddy->order[0];
+	uint64_t at = set_lowest(set) >> WORD_SHIFT;
+	uint64_t left = set->level[0][at];
+	uint32_t got = 0;
+	base += at << WORD_SHIFT;
+	for (; left != 0 && got < count; left &= left - 1)
+		units[got++] = (uint32_t)(base + qr_bit_lowest(left));
+	set->level[0][at] = left;
+	if (left == 0)
+		summary_clear(set, at);
+	set->free_blocks -= got;
+	if (set->free_blocks == 0)
+		buddy->nonempty &= ~(uint32_t)1;
+	buddy->free_units -= got;
+	return got;
+}
+
+/* Takes up to count units of the smallest block that there is. */
+static uint32_t
+block_use_up(struct qr_buddy *buddy, uint64_t base, uint32_t *units,
+    uint32_t count)
+{
+	unsigned order = qr_bit_lowest(buddy->nonempty);
+	uint64_t block = set_lowest(&buddy->order[order]);
+	uint64_t first = block << order;
+	uint64_t size = (uint64_t)1 << order;
+	uint32_t got = (uint32_t)qr_min(size, count);
+	block_drop(buddy, order, block);
+	for (uint32_t i = 0; i < got; i++)
+		units[i] = (uint32_t)(base + first + i);
+	range_return(buddy, first + got, size - got);
+	return got;
+}
+
+uint32_t
+qr_buddy_alloc_singles(struct qr_buddy *buddy, uint64_t base, uint32_t *units,
+    uint32_t count)
+{
+	uint32_t got = 0;
+	while (got < count && buddy->nonempty != 0) {
+		bool has_single = (buddy->nonempty & 1) != 0;
+		got +=
+		    has_single
+			? word_take(buddy, base, &units[got], count - got)
+			: block_use_up(buddy, base, &units[got], count - got);
+	}
+	return got;
 }
 
 static bool

@@ -42,16 +42,17 @@ is_in_buddy(const struct qr_frames *frames, uint64_t index)
 static uint32_t
 list_frame(const struct qr_pcp *pcp, uint32_t count, uint32_t i)
 {
-	return pcp->frames[i < count - pcp->own ? i : PCP_MAX - count + i];
+	return pcp->frames[i < pcp_load(&pcp->bare) ? i : PCP_MAX - count + i];
 }
 
 static void
 check_list(const struct qr_frames *frames, const struct qr_zone *zone,
     const struct qr_pcp *pcp, struct census *census)
 {
-	uint32_t count = atomic_load(&pcp->count);
-	QR_ASSERT(count <= PCP_MAX && pcp->own <= count,
-	    "[frame.1] a list of %u frames, %u of them own", count, pcp->own);
+	uint32_t bare = pcp_load(&pcp->bare);
+	uint32_t count = pcp_count(pcp);
+	QR_ASSERT(count <= PCP_MAX && bare <= PCP_MAX,
+	    "[frame.1] a list of %u frames, %u of them bare", count, bare);
 	QR_ASSERT(atomic_load(&pcp->busy.word) == 0,
 	    "[frame.1] somebody is inside a list of %u frames", count);
 	for (uint32_t i = 0; i < count; i++) {
@@ -64,18 +65,13 @@ check_list(const struct qr_frames *frames, const struct qr_zone *zone,
 			      !is_in_buddy(frames, index),
 		    "[frame.1] index 0x%x is on a list, and of kind %u or free",
 		    index, page->kind);
-		QR_ASSERT(!page_is_home(page) || i >= count - pcp->own,
+		QR_ASSERT(!page_is_home(page) || i >= bare,
 		    "[frame.6] index 0x%x is on the wrong stack", index);
 		for (uint32_t j = 0; j < i; j++)
 			QR_ASSERT(list_frame(pcp, count, j) != index,
 			    "[frame.1] index 0x%x is twice on a list", index);
 	}
 	census->lists += count;
-	for (unsigned kind = 0; kind < QR_PAGE_KINDS; kind++) {
-		int32_t delta = atomic_load(&pcp->delta[kind]);
-		QR_ASSERT(delta < KIND_SLACK && delta > -KIND_SLACK,
-		    "[frame.3] a CPU keeps %d of kind %u", delta, kind);
-	}
 }
 
 /* [frame.8]: a type's buddy has no block of another type's pageblock. */

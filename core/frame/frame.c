@@ -71,13 +71,15 @@
  *
  * An array of frame numbers a CPU and zone, in front of the zone's lock: two
  * stacks that grow towards each other, of frames for mapped pages, without home
- * bytes (part 6), and of the core's own. Taking from it looks at nothing but the array: the
- * watermarks are looked at when it is refilled, a quarter of its length at a
+ * bytes (part 6), and of the core's own. Taking from it looks at nothing but
+ * the array: the watermarks are looked at when it is refilled, a batch at a
  * time, so they are passed by a few frames at most. It is guarded by a busy
- * word (base/busy.h): the CPU's number is a hint, two threads may meet, and
- * who finds somebody inside goes to the zone. All lists of a zone together
- * hold 1/64 of its memory at most, and what they hold is not counted as free
- * by the watermarks. Before an allocation fails they are all emptied, but not
+ * word (base/busy.h): where the CPU's number is a hint two threads may meet,
+ * and who finds somebody inside goes to the zone. All lists of a zone together
+ * hold 1/64 of its memory at most, each as much of its part as it was seen to
+ * need (pcp.c), and what they hold is not counted as free by the watermarks.
+ * A pair costs some 120 instructions: a descriptor is read and written once,
+ * as one word with its use and one with its links. Before an allocation fails they are all emptied, but not
  * before reclaim: it would take from the core the frames that it is about to
  * need.
  *
@@ -145,8 +147,8 @@
  * 8. Locks
  *
  * A zone's lock (rank QR_RANK_ZONE) guards its buddies, its balloon, its
- * pageblocks' types and free_pages; no two zones' are held at once. A list's busy word guards the
- * list; the zone's lock is taken inside, never the other way round. A block's
+ * pageblocks' types and free_pages; no two zones' are held at once. A list's
+ * busy word guards the list; the zone's lock is taken inside, never the other way round. A block's
  * descriptor is its user's; flags and refs are atomic because others read.
  * ops->reclaim is called with nothing of this held; ops->low and the port's
  * frame_release may be called inside a list.
@@ -157,9 +159,11 @@
  * need no memory. Who must not fail halfway has the frames promised before it
  * begins (promise.c): they are allocated then, and redeeming one is taking it
  * off the caller's own list, which can't fail. There is no flag that makes an
- * allocation wait for ever, since nothing proves that it would end. A frame freed twice, or that was never allocated, is found
- * by its kind; a pointer that is no descriptor by its place; a free that would
- * overlap a free block by the buddy.
+ * allocation wait for ever, since nothing proves that it would end. A frame
+ * freed twice, or that was never allocated, is found by its kind, in every
+ * build; a pointer that is no descriptor by its place. That a free overlaps a
+ * free block without that, descriptors having been overwritten, hard builds
+ * find in the buddy.
  *
  * 10. Rejected
  *
@@ -194,8 +198,9 @@
 /* Frames that a round of reclaim is asked for beyond those needed. */
 #define RECLAIM_EXTRA 32u
 
-/* Tries to enter a list that is to be emptied, before it is passed over. */
-#define DRAIN_SPINS 1000u
+/* log2 of a descriptor's bytes. */
+#define PAGE_STRUCT_SHIFT 5u
+_Static_assert(sizeof(struct qr_page) == 1u << PAGE_STRUCT_SHIFT, "its size");
 
 /* --- one block's descriptor --- */
 
@@ -212,29 +217,46 @@ assert_tails_free(const struct qr_frames *frames, const struct qr_page *page)
 		    page[i].kind);
 }
 
-/* Begins the use of a block that has just been taken from zone. */
-static inline void
-page_begin(const struct qr_frames *frames, const struct qr_zone *zone,
-    struct qr_page *page, unsigned order, enum qr_page_kind kind)
+#define USE_KIND page_use((struct page_use){ .kind = UINT8_MAX })
+#define USE_HOME page_use((struct page_use){ .flags = QR_PAGE_HOME })
+/* What is 0 in a single frame with one reference or none. */
+#define USE_SPECIAL                                                            \
+	page_use(                                                              \
+	    (struct page_use){ .order = UINT8_MAX, .refs = UINT32_MAX - 1 })
+
+/* Misuse, named; out of the way of those who do right. */
+static QR_NOINLINE QR_NORETURN void
+panic_not_free(const struct qr_frames *frames, const struct qr_page *page)
 {
-	QR_ASSERT(page->kind == QR_PAGE_FREE,
-	    "[frame.1] free frame 0x%llx is of kind %u",
+	QR_PANIC("[frame.1] free frame 0x%llx is of kind %u",
 	    (unsigned long long)frames_pfn(frames, page), page->kind);
+}
+
+static QR_NOINLINE QR_NORETURN void
+panic_no_page(const struct qr_page *page)
+{
+	QR_PANIC("%p is no page descriptor", (const void *)page);
+}
+
+/* Begins the use of a block that has just been taken; use is what page_use()
+ * makes of it. The descriptor is touched once: a load and four stores. */
+static inline void
+page_begin(const struct qr_frames *frames, struct qr_page *page, uint64_t use)
+{
+	/* Relaxed, both: nobody else knows the page yet. */
+	uint64_t was = atomic_load_explicit(&page->use, memory_order_relaxed);
+	if (QR_UNLIKELY((was & USE_KIND) != 0))
+		panic_not_free(frames, page);
 	page->next = QR_PFN_NIL;
 	page->prev = QR_PFN_NIL;
-	/* Relaxed, wherever it is written: who may rely on it has the page. */
-	atomic_store_explicit(&page->kind, (uint8_t)kind, memory_order_relaxed);
-	page->order = (uint8_t)order;
-	page->zone = zone->index;
-	/* Relaxed: nobody else knows the page yet. */
-	atomic_store_explicit(&page->refs, 1, memory_order_relaxed);
+	atomic_store_explicit(&page->use, use | (was & USE_HOME),
+	    memory_order_relaxed);
 	__builtin_memset(&page->u, 0, sizeof(page->u));
-	assert_tails_free(frames, page);
 }
 
 /* Ends the use of a block; returns what it was used for. Panics if it was not
  * in use. */
-static inline enum qr_page_kind
+static enum qr_page_kind
 page_end(const struct qr_frames *frames, struct qr_page *page)
 {
 	enum qr_page_kind kind = page->kind;
@@ -246,12 +268,9 @@ page_end(const struct qr_frames *frames, struct qr_page *page)
 	QR_ASSERT(refs <= 1, "frame 0x%llx freed with %u references",
 	    (unsigned long long)frames_pfn(frames, page), refs);
 	assert_tails_free(frames, page);
-	atomic_store_explicit(&page->kind, QR_PAGE_FREE, memory_order_relaxed);
 	/* Relaxed: nobody else knows the page any more. */
-	uint8_t flags =
-	    atomic_load_explicit(&page->flags, memory_order_relaxed);
-	atomic_store_explicit(&page->flags, flags & QR_PAGE_HOME,
-	    memory_order_relaxed);
+	uint64_t use = atomic_load_explicit(&page->use, memory_order_relaxed);
+	atomic_store_explicit(&page->use, use & USE_HOME, memory_order_relaxed);
 	return kind;
 }
 
@@ -259,7 +278,8 @@ void
 qr_page_begin(const struct qr_frames *frames, const struct qr_zone *zone,
     struct qr_page *page, unsigned order, enum qr_page_kind kind)
 {
-	page_begin(frames, zone, page, order, kind);
+	page_begin(frames, page, page_use_by(kind, order, zone->index));
+	assert_tails_free(frames, page);
 }
 
 enum qr_page_kind
@@ -287,14 +307,16 @@ qr_frame_page(const struct qr_frames *frames, qr_pfn_t pfn)
 	return &frames->pages[index];
 }
 
-/* Index of what may be no descriptor: then it panics. */
+/* Index of what may be no descriptor: then it panics. What is between two
+ * descriptors becomes a very high number. */
 static inline uint64_t
 checked_index(const struct qr_frames *frames, const struct qr_page *page)
 {
-	uintptr_t offset = (uintptr_t)page - (uintptr_t)frames->pages;
-	uint64_t index = offset / sizeof(*page);
-	QR_ASSERT(index < frames->page_count && offset % sizeof(*page) == 0,
-	    "%p is no page descriptor", (const void *)page);
+	uint64_t offset = (uintptr_t)page - (uintptr_t)frames->pages;
+	uint64_t index =
+	    offset >> PAGE_STRUCT_SHIFT | offset << (64 - PAGE_STRUCT_SHIFT);
+	if (QR_UNLIKELY(index >= frames->page_count))
+		panic_no_page(page);
 	return index;
 }
 
@@ -310,118 +332,6 @@ static struct qr_pcp *
 pcp_here(const struct qr_frames *frames, const struct qr_zone *zone)
 {
 	return &zone->pcp[qr_port_cpu(frames->port)];
-}
-
-/* Frames of a list of count that gfp may have. The caller is inside. */
-static inline uint32_t
-pcp_suits(const struct qr_pcp *pcp, uint32_t count, qr_gfp_t gfp)
-{
-	return (gfp & QR_GFP_USER) != 0 ? count - pcp->own : pcp->own;
-}
-
-/* The frame that came last onto the stack that suits gfp, else for the core
- * onto the other one, now for use as kind; there is one, of count on the list.
- * The caller is inside. */
-static inline struct qr_page *
-pcp_pop(struct qr_frames *frames, struct qr_pcp *pcp, uint32_t count,
-    qr_gfp_t gfp, enum qr_page_kind kind)
-{
-	uint32_t at = PCP_MAX - pcp->own;
-	if ((gfp & QR_GFP_USER) != 0 || pcp->own == 0)
-		at = count - pcp->own - 1;
-	else
-		pcp->own--;
-	/* Relaxed, here and in pcp_push: others only read it as a hint. */
-	atomic_store_explicit(&pcp->count, count - 1, memory_order_relaxed);
-	pcp_count_kind(frames, pcp, kind, 1);
-	return &frames->pages[pcp->frames[at]];
-}
-
-/* Makes room on a full list. The caller is inside. */
-static QR_NOINLINE void
-pcp_make_room(struct qr_frames *frames, struct qr_zone *zone,
-    struct qr_pcp *pcp, uint32_t excess)
-{
-	/* Relaxed: what pcp_push has read. */
-	uint32_t count =
-	    atomic_load_explicit(&pcp->count, memory_order_relaxed);
-	uint32_t batch =
-	    atomic_load_explicit(&zone->pcp_batch, memory_order_relaxed);
-	uint32_t bare = count - pcp->own;
-	uint32_t want = (uint32_t)qr_min(excess + batch, count);
-	/* Of the larger stack first. */
-	uint32_t of_own = bare < pcp->own ? (uint32_t)qr_min(want, pcp->own)
-					  : want - (uint32_t)qr_min(want, bare);
-	qr_zone_spill(frames, zone, pcp, want - of_own, of_own);
-}
-
-/* Puts a frame that was used as kind on the list, from which others go to the
- * zone if it is full. The caller is inside. */
-static inline void
-pcp_push(struct qr_frames *frames, struct qr_zone *zone, struct qr_pcp *pcp,
-    uint64_t index, enum qr_page_kind kind)
-{
-	uint32_t count =
-	    atomic_load_explicit(&pcp->count, memory_order_relaxed);
-	uint32_t high =
-	    atomic_load_explicit(&zone->pcp_high, memory_order_relaxed);
-	if (QR_UNLIKELY(count >= high)) {
-		pcp_make_room(frames, zone, pcp, count - high);
-		count = atomic_load_explicit(&pcp->count, memory_order_relaxed);
-	}
-	if (kind != QR_PAGE_USER || page_is_home(&frames->pages[index]))
-		pcp->frames[PCP_MAX - ++pcp->own] = (uint32_t)index;
-	else
-		pcp->frames[count - pcp->own] = (uint32_t)index;
-	atomic_store_explicit(&pcp->count, count + 1, memory_order_relaxed);
-	pcp_count_kind(frames, pcp, kind, -1);
-}
-
-/* Makes all frames of the list fit for mapped pages. The caller is inside. */
-static void
-pcp_release_home(struct qr_frames *frames, struct qr_pcp *pcp, uint32_t count)
-{
-	uint32_t *own = &pcp->frames[PCP_MAX - pcp->own];
-	qr_home_release_all(frames, own, pcp->own);
-	__builtin_memmove(&pcp->frames[count - pcp->own], own,
-	    pcp->own * sizeof(*own));
-	pcp->own = 0;
-}
-
-/* Makes room for a refill of the high stack. The caller is inside. */
-static void
-pcp_yield_low(struct qr_frames *frames, struct qr_zone *zone,
-    struct qr_pcp *pcp, uint32_t count)
-{
-	if (count > PCP_MAX - PCP_BATCH_MAX)
-		qr_zone_spill(frames, zone, pcp,
-		    count - (PCP_MAX - PCP_BATCH_MAX), 0);
-}
-
-/* Frames on the list that gfp may have, after a refill if there are none. The
- * core's own stay for the core as long as they are not most of what the list
- * may hold; where the zone has none for it, it has the others too. The caller
- * is inside. */
-static uint32_t
-pcp_fill(struct qr_frames *frames, struct qr_zone *zone, struct qr_pcp *pcp,
-    qr_gfp_t gfp)
-{
-	uint32_t count =
-	    atomic_load_explicit(&pcp->count, memory_order_relaxed);
-	if (pcp_suits(pcp, count, gfp) != 0)
-		return count;
-	bool is_user = (gfp & QR_GFP_USER) != 0;
-	uint32_t high =
-	    atomic_load_explicit(&zone->pcp_high, memory_order_relaxed);
-	if (is_user && pcp->own > high / 2) {
-		pcp_release_home(frames, pcp, count);
-		return count;
-	}
-	if (!is_user)
-		pcp_yield_low(frames, zone, pcp, count);
-	count = qr_zone_refill(frames, zone, pcp, gfp);
-	qr_watermark_signal(frames);
-	return is_user ? count - pcp->own : count;
 }
 
 /* What is asked of an allocation. */
@@ -479,90 +389,28 @@ zone_alloc_singles(struct qr_frames *frames, struct qr_zone *zone,
 	    !qr_busy_try_enter(&pcp->busy))
 		return zone_alloc_around(frames, zone, need, count, out);
 	size_t got = 0;
-	while (got < count) {
-		if (pcp_fill(frames, zone, pcp, need->gfp) == 0)
+	uint32_t index;
+	for (; got < count; got++) {
+		if (!pcp_pop(pcp, need->gfp, &index) &&
+		    !qr_pcp_take(frames, zone, pcp, need->gfp, &index))
 			break;
-		/* Relaxed: the caller's own, while it is inside. */
-		uint32_t left =
-		    atomic_load_explicit(&pcp->count, memory_order_relaxed);
-		out[got++] = pcp_pop(frames, pcp, left, need->gfp, need->kind);
+		out[got] = &frames->pages[index];
 	}
+	pcp_count_kind(pcp, need->kind, (int64_t)got);
 	qr_busy_leave(&pcp->busy);
 	return got;
 }
 
-/* Gives back single frames that are all of one zone. */
-static void
-zone_free_singles(struct qr_frames *frames, struct qr_zone *zone,
-    struct qr_page **pages, size_t count)
+/* Puts a frame whose use has ended on the list. The caller is inside. */
+static inline void
+zone_free_single(struct qr_frames *frames, struct qr_zone *zone,
+    struct qr_pcp *pcp, const struct qr_page *page, enum qr_page_kind kind)
 {
-	struct qr_pcp *pcp = pcp_here(frames, zone);
-	bool is_inside = qr_busy_try_enter(&pcp->busy);
-	for (size_t i = 0; i < count; i++) {
-		enum qr_page_kind kind = page_end(frames, pages[i]);
-		uint64_t index = page_index(frames, pages[i]);
-		if (is_inside) {
-			pcp_push(frames, zone, pcp, index, kind);
-		} else {
-			qr_count_kind(frames, kind, -1);
-			qr_zone_put(frames, zone, index, 0);
-		}
-	}
-	if (is_inside)
-		qr_busy_leave(&pcp->busy);
-}
-
-/* Enters a list that is somebody else's, if that is soon possible. */
-static bool
-pcp_enter_patiently(struct qr_pcp *pcp)
-{
-	for (unsigned turn = 0; turn < DRAIN_SPINS; turn++) {
-		if (qr_busy_try_enter(&pcp->busy))
-			return true;
-		qr_pause();
-	}
-	return false;
-}
-
-static void
-pcp_drain(struct qr_frames *frames, struct qr_zone *zone, struct qr_pcp *pcp)
-{
-	/* Relaxed: who fills the list at this moment is as good as one who
-	 * comes a moment later. */
-	if (atomic_load_explicit(&pcp->count, memory_order_relaxed) == 0 ||
-	    !pcp_enter_patiently(pcp))
-		return;
-	uint32_t count =
-	    atomic_load_explicit(&pcp->count, memory_order_relaxed);
-	if (count != 0)
-		qr_zone_spill(frames, zone, pcp, count - pcp->own, pcp->own);
-	qr_busy_leave(&pcp->busy);
-}
-
-/* Refills a zone's reserve, on which reclaim has drawn, from what reclaim has
- * put on the CPU's list. */
-static void
-pcp_restore(struct qr_frames *frames, struct qr_zone *zone)
-{
-	struct qr_pcp *pcp = pcp_here(frames, zone);
-	uint64_t missing = qr_watermark_missing(zone);
-	if (missing == 0 || !qr_busy_try_enter(&pcp->busy))
-		return;
-	uint32_t bare =
-	    atomic_load_explicit(&pcp->count, memory_order_relaxed) - pcp->own;
-	if (bare != 0)
-		qr_zone_spill(frames, zone, pcp,
-		    (uint32_t)qr_min(missing, bare), 0);
-	qr_busy_leave(&pcp->busy);
-}
-
-void
-qr_frame_drain(struct qr_frames *frames)
-{
-	for (unsigned i = 0; i < frames->zone_count; i++)
-		for (unsigned cpu = 0; cpu < frames->port->cpu_count; cpu++)
-			pcp_drain(frames, &frames->zone[i],
-			    &frames->zone[i].pcp[cpu]);
+	bool is_bare = kind == QR_PAGE_USER && !page_is_home(page);
+	uint64_t index = page_index(frames, page);
+	if (!pcp_push(pcp, index, is_bare, pcp_load(&pcp->high)))
+		qr_pcp_give(frames, zone, pcp, index, is_bare);
+	pcp_count_kind(pcp, kind, -1);
 }
 
 /* --- allocating --- */
@@ -599,7 +447,7 @@ alloc_easily(struct qr_frames *frames, const struct need *need)
 		if (!is_taken)
 			continue;
 		count_missed(need, zone, 1);
-		page_begin(frames, zone, page, need->order, need->kind);
+		qr_page_begin(frames, zone, page, need->order, need->kind);
 		return page;
 	}
 	return NULL;
@@ -667,7 +515,7 @@ alloc_hard(struct qr_frames *frames, const struct need *need)
 		int error =
 		    frames->ops->reclaim(frames->ops_ctx, need->gfp, want);
 		for (unsigned i = 0; i < frames->zone_count; i++)
-			pcp_restore(frames, &frames->zone[i]);
+			qr_pcp_restore(frames, &frames->zone[i]);
 		page = alloc_easily(frames, need);
 		if (page == NULL)
 			page = alloc_drained(frames, need);
@@ -703,7 +551,7 @@ static inline void
 assert_may_alloc(const struct qr_frames *frames, qr_gfp_t gfp,
     enum qr_page_kind kind)
 {
-	QR_ASSERT(kind > QR_PAGE_FREE && kind < QR_PAGE_KINDS, "kind %u",
+	QR_HARD(kind > QR_PAGE_FREE && kind < QR_PAGE_KINDS, "kind %u",
 	    (unsigned)kind);
 	if (!QR_CONFIG_DEBUG || !may_reclaim(frames, gfp))
 		return;
@@ -718,45 +566,49 @@ assert_may_alloc(const struct qr_frames *frames, qr_gfp_t gfp,
 	(QR_GFP_DMA | QR_GFP_DMA32 | QR_GFP_HIGHMEM | QR_GFP_MOVABLE |         \
 	    QR_GFP_THISNODE | QR_GFP_RECLAIMABLE)
 
-/* The zone that this CPU's allocations are tried in first. */
-static inline struct qr_zone *
-zone_near(const struct qr_frames *frames, unsigned cpu, qr_gfp_t gfp)
+/* Those, and where there is more to do than to take a frame off a list. */
+#define GFP_SPECIAL (GFP_PLACED | QR_GFP_ZERO)
+
+/* The list that this CPU's allocations are tried on first. */
+static inline struct qr_pcp *
+pcp_near(const struct qr_frames *frames, unsigned cpu, qr_gfp_t gfp)
 {
 	if (QR_PORT_FLAT_RAM)
-		return frames->zone;
+		return &frames->zone->pcp[cpu];
 	return frames->near[cpu][(gfp & QR_GFP_USER) != 0];
 }
 
-/* The usual case: a frame from the CPU's list of the first zone, which is
- * neither empty nor in use. NULL: it is not so. */
+/* The usual case: a frame from the CPU's list of the first zone, which has one
+ * and is not in use. NULL: it is not so. */
 static inline struct qr_page *
-alloc_from_list(struct qr_frames *frames, qr_gfp_t gfp, enum qr_page_kind kind)
+list_take(struct qr_frames *frames, qr_gfp_t gfp, enum qr_page_kind kind)
 {
-	struct qr_page *page = NULL;
-	unsigned cpu = qr_port_cpu(frames->port);
-	struct qr_zone *zone = zone_near(frames, cpu, gfp);
-	struct qr_pcp *pcp = &zone->pcp[cpu];
+	struct qr_pcp *pcp = pcp_near(frames, qr_port_cpu(frames->port), gfp);
+	uint32_t index;
 	if (QR_UNLIKELY(!qr_busy_try_enter(&pcp->busy)))
 		return NULL;
-	uint32_t count =
-	    atomic_load_explicit(&pcp->count, memory_order_relaxed);
-	if (QR_LIKELY(pcp_suits(pcp, count, gfp) != 0))
-		page = pcp_pop(frames, pcp, count, gfp, kind);
+	bool is_taken = pcp_pop(pcp, gfp, &index);
+	if (QR_LIKELY(is_taken))
+		pcp_count_kind(pcp, kind, 1);
 	qr_busy_leave(&pcp->busy);
-	if (QR_LIKELY(page != NULL))
-		page_begin(frames, zone, page, 0, kind);
+	if (QR_UNLIKELY(!is_taken))
+		return NULL;
+	struct qr_page *page = &frames->pages[index];
+	page_begin(frames, page,
+	    pcp->begin | page_use((struct page_use){ .kind = (uint8_t)kind }));
 	return page;
 }
 
-struct qr_page *
-qr_frame_alloc(struct qr_frames *frames, qr_gfp_t gfp, unsigned order,
+static QR_NOINLINE struct qr_page *
+alloc_slow(struct qr_frames *frames, qr_gfp_t gfp, unsigned order,
     enum qr_page_kind kind)
 {
 	struct qr_page *page = NULL;
-	assert_may_alloc(frames, gfp, kind);
+	QR_ASSERT(kind > QR_PAGE_FREE && kind < QR_PAGE_KINDS, "kind %u",
+	    (unsigned)kind);
 	if (order == 0 && (gfp & GFP_PLACED) == 0)
-		page = alloc_from_list(frames, gfp, kind);
-	if (QR_UNLIKELY(page == NULL)) {
+		page = list_take(frames, gfp, kind);
+	if (page == NULL) {
 		uint32_t node =
 		    qr_node_of_cpu(frames, qr_port_cpu(frames->port));
 		page = alloc_hard(frames,
@@ -766,6 +618,19 @@ qr_frame_alloc(struct qr_frames *frames, qr_gfp_t gfp, unsigned order,
 	}
 	page_finish(frames, page, gfp);
 	return page;
+}
+
+struct qr_page *
+qr_frame_alloc(struct qr_frames *frames, qr_gfp_t gfp, unsigned order,
+    enum qr_page_kind kind)
+{
+	assert_may_alloc(frames, gfp, kind);
+	if (QR_LIKELY(order == 0 && (gfp & GFP_SPECIAL) == 0)) {
+		struct qr_page *page = list_take(frames, gfp, kind);
+		if (QR_LIKELY(page != NULL))
+			return page;
+	}
+	return alloc_slow(frames, gfp, order, kind);
 }
 
 struct qr_page *
@@ -798,8 +663,10 @@ qr_frame_alloc_bulk(struct qr_frames *frames, qr_gfp_t gfp, size_t count,
 					count - got, &out[got]);
 		count_missed(&need, zone, more - got);
 		for (; got < more; got++) {
-			page_begin(frames, zone, out[got], 0, kind);
-			page_finish(frames, out[got], gfp);
+			page_begin(frames, out[got],
+			    page_use_by(kind, 0, zone->index));
+			if ((gfp & QR_GFP_ZERO) != 0 || page_is_home(out[got]))
+				page_finish(frames, out[got], gfp);
 		}
 	}
 	return got;
@@ -807,42 +674,95 @@ qr_frame_alloc_bulk(struct qr_frames *frames, qr_gfp_t gfp, size_t count,
 
 /* --- freeing and changing --- */
 
-/* Gives back a block that is the caller's, at index. */
-static inline void
-free_block(struct qr_frames *frames, struct qr_page *page, uint64_t index)
+/* Puts a single frame, whose page->use is known, on the CPU's list of its zone.
+ * False: the list is in use, or full. */
+static inline bool
+list_give(struct qr_frames *frames, struct qr_page *page, uint64_t index,
+    uint64_t use)
+{
+	enum qr_page_kind kind = page_use_fields(use).kind;
+	struct qr_pcp *pcp =
+	    &frames
+		 ->lists[page_use_fields(use).zone][qr_port_cpu(frames->port)];
+	if (QR_UNLIKELY(!qr_busy_try_enter(&pcp->busy)))
+		return false;
+	bool is_given =
+	    pcp_push(pcp, index, kind == QR_PAGE_USER && (use & USE_HOME) == 0,
+		pcp_load(&pcp->high));
+	if (QR_LIKELY(is_given)) {
+		pcp_count_kind(pcp, kind, -1);
+		/* Relaxed: nobody else knows the page any more. */
+		atomic_store_explicit(&page->use, use & USE_HOME,
+		    memory_order_relaxed);
+	}
+	qr_busy_leave(&pcp->busy);
+	return is_given;
+}
+
+/* A larger block, a single frame that the list has no room for, or misuse. */
+static QR_NOINLINE void
+free_slow(struct qr_frames *frames, struct qr_page *page)
 {
 	struct qr_zone *zone = &frames->zone[page->zone];
 	unsigned order = page->order;
 	enum qr_page_kind kind = page_end(frames, page);
 	struct qr_pcp *pcp = pcp_here(frames, zone);
-	if (QR_LIKELY(order == 0 && qr_busy_try_enter(&pcp->busy))) {
-		pcp_push(frames, zone, pcp, index, kind);
+	if (order == 0 && qr_busy_try_enter(&pcp->busy)) {
+		zone_free_single(frames, zone, pcp, page, kind);
 		qr_busy_leave(&pcp->busy);
 		return;
 	}
 	qr_count_kind(frames, kind, -((int64_t)1 << order));
-	qr_zone_put(frames, zone, index, order);
+	qr_zone_put(frames, zone, page_index(frames, page), order);
+}
+
+/* Whether there is nothing special about a use: a single frame that is in use,
+ * with a reference or none. */
+static inline bool
+use_is_plain(uint64_t use)
+{
+	return (use & USE_SPECIAL) == 0 && (use & USE_KIND) != 0;
 }
 
 void
 qr_frame_free(struct qr_frames *frames, struct qr_page *page)
 {
-	free_block(frames, page, checked_index(frames, page));
+	uint64_t index = checked_index(frames, page);
+	/* Acquire pairs with the release by whoever dropped another
+	 * reference. */
+	uint64_t use = atomic_load_explicit(&page->use, memory_order_acquire);
+	if (QR_UNLIKELY(
+		!use_is_plain(use) || !list_give(frames, page, index, use)))
+		free_slow(frames, page);
 }
 
-/* Pages from the first on that are single frames of one zone. */
+/* Gives back pages from the first on that are single frames of one zone;
+ * returns how many. 0: the first is not that, or the list is in use. */
 static size_t
-count_alike(const struct qr_frames *frames, struct qr_page **pages,
-    size_t count)
+free_alike(struct qr_frames *frames, struct qr_page **pages, size_t count)
 {
-	size_t alike = 0;
-	for (; alike < count; alike++) {
-		(void)checked_index(frames, pages[alike]); /* or panic */
-		if (pages[alike]->order != 0 ||
-		    pages[alike]->zone != pages[0]->zone)
+	size_t done = 0;
+	(void)checked_index(frames, pages[0]); /* or panic */
+	unsigned zone = pages[0]->zone;
+	struct qr_pcp *pcp = pcp_here(frames, &frames->zone[zone]);
+	if (!qr_busy_try_enter(&pcp->busy))
+		return 0;
+	for (; done < count; done++) {
+		struct qr_page *page = pages[done];
+		if (page_index(frames, page) >= frames->page_count)
 			break;
+		/* Acquire as in qr_frame_free; relaxed as in page_end. */
+		uint64_t use =
+		    atomic_load_explicit(&page->use, memory_order_acquire);
+		if (!use_is_plain(use) || page_use_fields(use).zone != zone)
+			break;
+		atomic_store_explicit(&page->use, use & USE_HOME,
+		    memory_order_relaxed);
+		zone_free_single(frames, &frames->zone[zone], pcp, page,
+		    page_use_fields(use).kind);
 	}
-	return alike;
+	qr_busy_leave(&pcp->busy);
+	return done;
 }
 
 void
@@ -850,14 +770,10 @@ qr_frame_free_bulk(struct qr_frames *frames, struct qr_page **pages,
     size_t count)
 {
 	for (size_t i = 0; i < count;) {
-		size_t alike = count_alike(frames, &pages[i], count - i);
-		if (alike != 0) {
-			zone_free_singles(frames, &frames->zone[pages[i]->zone],
-			    &pages[i], alike);
-			i += alike;
-		} else {
+		size_t done = free_alike(frames, &pages[i], count - i);
+		if (done == 0)
 			qr_frame_free(frames, pages[i++]);
-		}
+		i += done;
 	}
 }
 

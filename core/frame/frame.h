@@ -56,12 +56,22 @@ enum qr_page_kind {
 struct qr_page {
 	uint32_t next; /* pfn or QR_PFN_NIL; lock of the list */
 	uint32_t prev;
-	_Atomic(uint8_t) kind;  /* enum qr_page_kind; its owner. Others read
-				   it as a hint */
-	uint8_t order;          /* of the block, in its first page */
-	_Atomic(uint8_t) flags; /* QR_PAGE_* */
-	uint8_t zone;           /* index of its zone, while in use */
-	_Atomic(uint32_t) refs; /* users of the block: mappings + holders */
+	union {
+		struct {
+			_Atomic(uint8_t) kind;  /* enum qr_page_kind; its
+						   owner. Others read it as a
+						   hint */
+			uint8_t order;          /* of the block, in its first
+						   page */
+			_Atomic(uint8_t) flags; /* QR_PAGE_* */
+			uint8_t zone;           /* index of its zone, while in
+						   use */
+			_Atomic(uint32_t) refs; /* users of the block: mappings
+						   and holders */
+		};
+		_Atomic(uint64_t) use; /* all five, for who begins or ends the
+					  use: nobody else has the page */
+	};
 	union {
 		struct {
 			/* (QR_RANK_LRU) the space, or with QR_PAGE_SHARED
@@ -173,7 +183,7 @@ struct qr_frame_stat {
 	uint64_t home;      /* frames of any use with live bytes in the direct
 			     map; those of boot are not among them */
 	uint64_t boot;      /* of meta, taken by boot for good */
-	uint64_t user_peak; /* to within 32 pages a CPU and zone */
+	uint64_t user_peak; /* to within a list of each CPU and zone */
 	uint64_t pool_peak;
 };
 
@@ -308,6 +318,10 @@ struct qr_watermarks qr_frame_watermarks(const struct qr_frames *frames);
 
 /* Gives every per-CPU list's pages back to the buddies. */
 void qr_frame_drain(struct qr_frames *frames);
+
+/* To be called now and then: per-CPU lists that were not needed since the last
+ * time become shorter. */
+void qr_frame_tune(struct qr_frames *frames);
 
 void qr_frame_stat(const struct qr_frames *frames, struct qr_frame_stat *stat);
 

@@ -11,8 +11,8 @@
 #define QR_FRAME_IMPL_H
 
 #include "../base/bits.h"
-#include "../base/busy.h"
 #include "frame.h"
+#include "pcp_impl.h"
 #include "port_inline.h"
 
 #define ZONES_MAX (QR_NODES_MAX * (unsigned)QR_ZONE_CLASSES)
@@ -36,36 +36,13 @@ struct zonelist {
 _Static_assert(QR_FRAME_ORDERS - 1 <= SECTION_SHIFT,
     "a block lies in one section");
 
-/* Frames that a CPU's list of one zone can hold: half a MiB. */
-#define PCP_MAX 128u
-
-/* Frames moved at once between a list and its zone, at most: what a hold of
- * the zone's lock should cost. */
-#define PCP_BATCH_MAX 32u
-
-/* By how much a CPU's count of a kind may differ from what all can see. */
-#define KIND_SLACK 32
-
-/* What one CPU keeps of one zone. */
-struct qr_pcp {
-	_Alignas(64) struct qr_busy busy;
-	_Atomic(uint32_t) count;               /* (b,a) of frames[] */
-	uint32_t own;                          /* (b) of these, on the high
-						  stack */
-	_Atomic(int32_t) delta[QR_PAGE_KINDS]; /* (b,a) not yet in
-						   frames->kind_pages */
-	uint32_t frames[PCP_MAX]; /* (b) by index, two stacks: from the low
-				     end those for mapped pages, without
-				     home bytes; from the high end the
-				     core's own */
-};
-
 /* The frames of one class and one node. */
 struct qr_zone {
 	/* --- lists of the CPUs --- */
 	struct qr_pcp *pcp;          /* (c) [port->cpu_count] */
-	_Atomic(uint32_t) pcp_high;  /* (a) frames that a list may hold */
-	_Atomic(uint32_t) pcp_batch; /* (a) frames moved at once */
+	_Atomic(uint32_t) pcp_high;  /* (a) frames that a list may ever hold */
+	_Atomic(uint32_t) pcp_batch; /* (a) frames moved at once; what an idle
+					list may hold */
 
 	/* --- what it is --- */
 	uint64_t base;  /* (c) index, a multiple of the largest block */
@@ -119,9 +96,10 @@ struct qr_frames {
 	/* --- zones, the widest class first, by node within a class --- */
 	struct qr_zone *zone; /* (c) [zone_count] */
 	unsigned zone_count;  /* (c) */
-	/* (c) first of the zonelist that a CPU uses, for the core's own and
-	 * for mapped pages */
-	struct qr_zone *near[QR_CPUS_MAX][2];
+	/* (c) a CPU's list of the first zone that it tries, for the core's own
+	 * and for mapped pages */
+	struct qr_pcp *near[QR_CPUS_MAX][2];
+	struct qr_pcp *lists[ZONES_MAX]; /* (c) zone[].pcp */
 	struct zonelist list[QR_NODES_MAX][QR_ZONE_CLASSES]; /* (c) */
 	uint64_t min_free_pages;  /* (c) as configured; 0: derived */
 	uint64_t watermark_scale; /* (c) 1/10000 */
@@ -228,15 +206,14 @@ QR_MUST_CHECK bool qr_zone_take(struct qr_frames *frames, struct qr_zone *zone,
 void qr_zone_put(struct qr_frames *frames, struct qr_zone *zone, uint64_t first,
     unsigned order);
 
-/* Puts frames on a list, as gfp allows, on the stack that is gfp's, which is
- * empty; returns how many are on the list now. */
-uint32_t qr_zone_refill(struct qr_frames *frames, struct qr_zone *zone,
-    struct qr_pcp *pcp, qr_gfp_t gfp);
+/* Single frames, as gfp allows, up to count, into indexes[], the last one the
+ * lowest; returns how many. */
+uint32_t qr_zone_take_singles(struct qr_frames *frames, struct qr_zone *zone,
+    qr_gfp_t gfp, uint32_t *indexes, uint32_t count);
 
-/* Gives frames back, so many of the low stack and of the high one, those that
- * lay there longest. */
-void qr_zone_spill(struct qr_frames *frames, struct qr_zone *zone,
-    struct qr_pcp *pcp, uint32_t of_bare, uint32_t of_own);
+/* Gives single frames back. */
+void qr_zone_put_singles(struct qr_frames *frames, struct qr_zone *zone,
+    const uint32_t *indexes, uint32_t count);
 
 /* Puts a block that was taken into the zone's balloon, and takes one out of
  * there; false: there is none. */
@@ -250,6 +227,11 @@ QR_MUST_CHECK bool qr_zone_recall(struct qr_frames *frames,
 /* One block of the type's, or of another's. */
 QR_MUST_CHECK bool qr_block_take(struct qr_frames *frames, struct qr_zone *zone,
     enum qr_migrate_type type, unsigned order, uint64_t *unit);
+
+/* Single ones, as qr_buddy_alloc_singles, of the type's and then of others';
+ * how many. */
+uint32_t qr_block_take_singles(struct qr_frames *frames, struct qr_zone *zone,
+    enum qr_migrate_type type, uint32_t *indexes, uint32_t count);
 
 /* Changes a pageblock's type, with all that is free of it. */
 void qr_block_set_type(struct qr_zone *zone, uint64_t block,
@@ -290,6 +272,46 @@ zone_free_units(const struct qr_zone *zone)
 
 /* --- frame.c: a block's descriptor --- */
 
+/* The fields of page->use, to make values and masks of it. */
+struct page_use {
+	uint8_t kind;
+	uint8_t order;
+	uint8_t flags;
+	uint8_t zone;
+	uint32_t refs;
+};
+_Static_assert(sizeof(struct page_use) == sizeof(uint64_t), "as in qr_page");
+
+static inline uint64_t
+page_use(struct page_use fields)
+{
+	union {
+		struct page_use fields;
+		uint64_t bits;
+	} use = { fields };
+	return use.bits;
+}
+
+static inline struct page_use
+page_use_fields(uint64_t bits)
+{
+	union {
+		uint64_t bits;
+		struct page_use fields;
+	} use = { bits };
+	return use.fields;
+}
+
+/* Of a block in use that has one reference and no flags. */
+static inline uint64_t
+page_use_by(enum qr_page_kind kind, unsigned order, unsigned zone)
+{
+	return page_use((struct page_use){ .kind = (uint8_t)kind,
+	    .order = (uint8_t)order,
+	    .zone = (uint8_t)zone,
+	    .refs = 1 });
+}
+
 /* Begins the use of a block that has just been taken from zone. */
 void qr_page_begin(const struct qr_frames *frames, const struct qr_zone *zone,
     struct qr_page *page, unsigned order, enum qr_page_kind kind);
@@ -297,6 +319,29 @@ void qr_page_begin(const struct qr_frames *frames, const struct qr_zone *zone,
 /* Ends it; returns what it was used for. Panics if it was not in use. */
 enum qr_page_kind qr_page_end(const struct qr_frames *frames,
     struct qr_page *page);
+
+/* --- pcp.c: the CPUs' lists. In all of these the caller is inside, but for
+ * qr_pcp_init, _drain and _restore --- */
+
+void qr_pcp_init(struct qr_frames *frames, struct qr_zone *zone,
+    struct qr_pcp *pcp);
+
+/* A frame that gfp may have, after a refill if there is none. False: the zone
+ * has none for it either. */
+QR_MUST_CHECK bool qr_pcp_take(struct qr_frames *frames, struct qr_zone *zone,
+    struct qr_pcp *pcp, qr_gfp_t gfp, uint32_t *index);
+
+/* Puts a frame on a full list, from which others go to the zone. */
+void qr_pcp_give(struct qr_frames *frames, struct qr_zone *zone,
+    struct qr_pcp *pcp, uint64_t index, bool is_bare);
+
+/* Gives the frames of any CPU's list back. */
+void qr_pcp_drain(struct qr_frames *frames, struct qr_zone *zone,
+    struct qr_pcp *pcp);
+
+/* Refills a zone's reserve, on which reclaim has drawn, from what reclaim has
+ * put on this CPU's list. */
+void qr_pcp_restore(struct qr_frames *frames, struct qr_zone *zone);
 
 /* --- compact.c --- */
 
@@ -319,6 +364,9 @@ uint64_t qr_watermark_floor(const struct qr_zone *zone, qr_gfp_t gfp);
 /* Free pages that the zone lacks of its reserve. */
 uint64_t qr_watermark_missing(const struct qr_zone *zone);
 
+/* Whether the zone's own free pages are below its low watermark. */
+bool qr_watermark_is_low(const struct qr_zone *zone);
+
 /* Derives all that depends on how much memory is usable, the balloon being
  * larger than it is by so much: watermarks, and the length of the lists. */
 void qr_watermark_update(struct qr_frames *frames, uint64_t more_balloon);
@@ -339,20 +387,8 @@ uint32_t qr_node_of_cpu(const struct qr_frames *frames, unsigned cpu);
 void qr_count_kind(struct qr_frames *frames, enum qr_page_kind kind,
     int64_t pages);
 
-/* As above, remembered by the CPU; the caller is inside the list. */
-static inline void
-pcp_count_kind(struct qr_frames *frames, struct qr_pcp *pcp,
-    enum qr_page_kind kind, int32_t pages)
-{
-	/* Relaxed: others only add these up, to a sum that is racy anyway. */
-	int32_t delta = pages + atomic_load_explicit(&pcp->delta[kind],
-				    memory_order_relaxed);
-	if (QR_UNLIKELY(delta >= KIND_SLACK || delta <= -KIND_SLACK)) {
-		qr_count_kind(frames, kind, delta);
-		delta = 0;
-	}
-	atomic_store_explicit(&pcp->delta[kind], delta, memory_order_relaxed);
-}
+/* Tells all what the CPU has counted. The caller is inside. */
+void qr_count_flush(struct qr_frames *frames, struct qr_pcp *pcp);
 
 /* --- home.c --- */
 

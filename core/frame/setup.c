@@ -300,6 +300,7 @@ tables_lay_out(const struct plan *plan, const struct qr_port *port,
 	for (unsigned i = 0; i < plan->zone_count; i++) {
 		zone_init(&frames->zone[i], &plan->zone[i], i);
 		frames->zone[i].pcp = tables_take(&tables, pcp_bytes);
+		frames->lists[i] = frames->zone[i].pcp;
 		frames->total_pages += plan->zone[i].pages;
 	}
 	for (unsigned i = 0; i < plan->zone_count; i++) {
@@ -409,6 +410,10 @@ qr_frame_create(const struct qr_port *port, struct qr_boot *boot,
 		atomic_init(&made->zone[i].free_pages,
 		    zone_free_units(&made->zone[i]));
 	qr_watermark_update(made, 0);
+	for (unsigned i = 0; i < made->zone_count; i++)
+		for (unsigned cpu = 0; cpu < port->cpu_count; cpu++)
+			qr_pcp_init(made, &made->zone[i],
+			    &made->zone[i].pcp[cpu]);
 	made->signature = FRAMES_SIGNATURE;
 	*frames = made;
 	return 0;

@@ -3,8 +3,9 @@
  * frame/stat.c: how many frames are used for what.
  *
  * A count is in two parts, what all can see and what each CPU has not told
- * yet (at most KIND_SLACK either way), so that counting touches no line that
- * other CPUs write.
+ * yet, so that counting touches no line that other CPUs write. A CPU tells when
+ * its list is refilled or full. So a peak is seen to within the frames that it
+ * has used since.
  */
 #include "frame_impl.h"
 
@@ -21,6 +22,21 @@ qr_count_kind(struct qr_frames *frames, enum qr_page_kind kind, int64_t pages)
 	    seen < now && !atomic_compare_exchange_weak_explicit(peak, &seen,
 			      now, memory_order_relaxed, memory_order_relaxed))
 		continue;
+}
+
+void
+qr_count_flush(struct qr_frames *frames, struct qr_pcp *pcp)
+{
+	for (unsigned kind = 0; kind < QR_PAGE_KINDS; kind++) {
+		/* Relaxed: the caller's, while it is inside. */
+		int64_t delta = atomic_load_explicit(&pcp->delta[kind],
+		    memory_order_relaxed);
+		if (delta == 0)
+			continue;
+		atomic_store_explicit(&pcp->delta[kind], 0,
+		    memory_order_relaxed);
+		qr_count_kind(frames, (enum qr_page_kind)kind, delta);
+	}
 }
 
 /* Not below zero, as a racy sum may be for a moment. */
@@ -46,8 +62,7 @@ free_sum(const struct qr_frames *frames)
 		sum += atomic_load_explicit(&zone->free_pages,
 		    memory_order_relaxed);
 		for (unsigned cpu = 0; cpu < frames->port->cpu_count; cpu++)
-			sum += atomic_load_explicit(&zone->pcp[cpu].count,
-			    memory_order_relaxed);
+			sum += pcp_count(&zone->pcp[cpu]);
 	}
 	return sum;
 }
@@ -122,7 +137,6 @@ qr_frame_zone_stat(const struct qr_frames *frames, unsigned index,
 	};
 	stat->spanned = last + 1 - stat->pfn_start;
 	for (unsigned cpu = 0; cpu < frames->port->cpu_count; cpu++)
-		stat->listed += atomic_load_explicit(&zone->pcp[cpu].count,
-		    memory_order_relaxed);
+		stat->listed += pcp_count(&zone->pcp[cpu]);
 	__builtin_memcpy(stat->reserve, zone->reserve, sizeof(zone->reserve));
 }

@@ -51,6 +51,12 @@ qr_watermark_missing(const struct qr_zone *zone)
 	return free_pages < min_pages ? min_pages - free_pages : 0;
 }
 
+bool
+qr_watermark_is_low(const struct qr_zone *zone)
+{
+	return hint(&zone->free_pages) < hint(&zone->low_pages);
+}
+
 static uint64_t
 square_root(uint64_t n)
 {
@@ -108,6 +114,9 @@ zone_update(struct qr_frames *frames, struct qr_zone *zone, uint64_t usable)
 	atomic_store_explicit(&zone->pcp_high, pcp_high, memory_order_relaxed);
 	atomic_store_explicit(&zone->pcp_batch, pcp_batch,
 	    memory_order_relaxed);
+	for (unsigned cpu = 0; cpu < frames->port->cpu_count; cpu++)
+		if (pcp_load(&zone->pcp[cpu].high) > pcp_high)
+			pcp_store(&zone->pcp[cpu].high, pcp_high);
 }
 
 void

@@ -83,76 +83,37 @@ refill_count(const struct qr_zone *zone, qr_gfp_t gfp)
 	return free_pages > qr_watermark_floor(zone, gfp) ? 1 : 0;
 }
 
-/* Frames for the list, under the zone's lock. */
-static void
-refill_take(struct qr_frames *frames, struct qr_zone *zone,
-    enum qr_migrate_type type, uint32_t *indexes, uint32_t count)
-{
-	/* From the end, so that the lowest is used first. */
-	for (uint32_t i = count; i-- > 0;) {
-		uint64_t unit = 0;
-		bool is_taken = qr_block_take(frames, zone, type, 0, &unit);
-		QR_ASSERT(is_taken, "%u of %llu free pages", count,
-		    (unsigned long long)atomic_load(&zone->free_pages));
-		indexes[i] = (uint32_t)(zone->base + unit);
-	}
-}
-
 uint32_t
-qr_zone_refill(struct qr_frames *frames, struct qr_zone *zone,
-    struct qr_pcp *pcp, qr_gfp_t gfp)
+qr_zone_take_singles(struct qr_frames *frames, struct qr_zone *zone,
+    qr_gfp_t gfp, uint32_t *indexes, uint32_t count)
 {
-	uint32_t had = atomic_load_explicit(&pcp->count, memory_order_relaxed);
-	bool is_user = (gfp & QR_GFP_USER) != 0;
 	qr_lock_acquire(frames->port, &zone->lock);
-	uint32_t count =
-	    (uint32_t)qr_min(refill_count(zone, gfp), PCP_MAX - had);
-	/* The high stack's top is its lowest place. */
-	uint32_t *to =
-	    is_user ? pcp->frames : &pcp->frames[PCP_MAX - pcp->own - count];
-	refill_take(frames, zone, qr_gfp_migrate_type(gfp), to, count);
+	count = (uint32_t)qr_min(count, refill_count(zone, gfp));
+	uint32_t got = qr_block_take_singles(frames, zone,
+	    qr_gfp_migrate_type(gfp), indexes, count);
+	QR_ASSERT(got == count, "%u frames of %u and %llu free pages", got,
+	    count, (unsigned long long)atomic_load(&zone->free_pages));
 	zone_count(frames, zone, -(int64_t)count);
 	qr_lock_release(frames->port, &zone->lock);
-	if (is_user)
-		qr_home_release_all(frames, to, count);
-	else
-		pcp->own += count;
-	count += had;
-	atomic_store_explicit(&pcp->count, count, memory_order_relaxed);
+	/* The lowest came first. */
+	for (uint32_t i = 0; i < count / 2; i++) {
+		uint32_t low = indexes[i];
+		indexes[i] = indexes[count - 1 - i];
+		indexes[count - 1 - i] = low;
+	}
 	return count;
 }
 
-static int64_t
-spill_some(struct qr_zone *zone, const uint32_t *indexes, uint32_t count)
+void
+qr_zone_put_singles(struct qr_frames *frames, struct qr_zone *zone,
+    const uint32_t *indexes, uint32_t count)
 {
 	int64_t units = 0;
+	qr_lock_acquire(frames->port, &zone->lock);
 	for (uint32_t i = 0; i < count; i++)
 		units += zone_give(zone, indexes[i], 0);
-	return units;
-}
-
-void
-qr_zone_spill(struct qr_frames *frames, struct qr_zone *zone,
-    struct qr_pcp *pcp, uint32_t of_bare, uint32_t of_own)
-{
-	uint32_t had = atomic_load_explicit(&pcp->count, memory_order_relaxed);
-	uint32_t bare = had - pcp->own;
-	uint32_t *frame = pcp->frames;
-	QR_ASSERT(of_bare <= bare && of_own <= pcp->own,
-	    "%u of %u frames and %u of %u", of_bare, bare, of_own, pcp->own);
-	qr_lock_acquire(frames->port, &zone->lock);
-	int64_t units = spill_some(zone, frame, of_bare);
-	units += spill_some(zone, &frame[PCP_MAX - of_own], of_own);
 	zone_count(frames, zone, units);
 	qr_lock_release(frames->port, &zone->lock);
-	__builtin_memmove(frame, &frame[of_bare],
-	    (bare - of_bare) * sizeof(*frame));
-	uint32_t top = PCP_MAX - pcp->own;
-	pcp->own -= of_own;
-	__builtin_memmove(&frame[top + of_own], &frame[top],
-	    pcp->own * sizeof(*frame));
-	atomic_store_explicit(&pcp->count, had - of_bare - of_own,
-	    memory_order_relaxed);
 }
 
 void

@@ -90,9 +90,9 @@ qr_zonelists_init(struct qr_frames *frames)
 		    node);
 		const struct zonelist *list = frames->list[node];
 		frames->near[cpu][0] =
-		    &frames->zone[list[QR_ZONE_NORMAL].zone[0]];
+		    &frames->zone[list[QR_ZONE_NORMAL].zone[0]].pcp[cpu];
 		frames->near[cpu][1] =
-		    &frames->zone[list[QR_ZONE_MOVABLE].zone[0]];
+		    &frames->zone[list[QR_ZONE_MOVABLE].zone[0]].pcp[cpu];
 	}
 }
 

@@ -261,6 +261,7 @@ qr_machine_balance(struct qr_machine *machine)
 {
 	machine_check_signature(machine);
 	size_t freed = qr_reclaim_balance(&machine->reclaim);
+	qr_frame_tune(machine->frames);
 	/* Somebody wanted a large block in vain. */
 	unsigned order = qr_frame_compact_wanted(machine->frames);
 	if (order != 0)

@@ -127,7 +127,7 @@ step_free(struct model *model)
 	unsigned cpu =
 	    sim_port(model->rig->sim)->ops->cpu(sim_port(model->rig->sim)->ctx);
 	if (held.order == 0)
-		assert_true(zone->pcp[cpu].count <= zone->pcp_high);
+		assert_true(pcp_count(&zone->pcp[cpu]) <= zone->pcp_high);
 }
 
 static void
@@ -282,7 +282,7 @@ test_each_stops_at_its_mark(void **state)
 	for (size_t i = 0; i < 6; i++)
 		odd[i] = qr_frame_alloc(rig->frames, 0, 0, QR_PAGE_KERNEL);
 	qr_frame_free_bulk(rig->frames, odd, 6);
-	assert_true(rig->frames->zone[0].pcp[1].count >= 6);
+	assert_true(pcp_count(&rig->frames->zone[0].pcp[1]) >= 6);
 	sim_set_cpu(0);
 
 	assert_true(rig_exhaust(rig, 0) > 3000);
@@ -664,11 +664,11 @@ test_list_is_gone_round(void **state)
 	uint64_t left = rig_buddy_free(rig);
 	qr_frame_free_bulk(rig->frames, pages, 5);
 	assert_int_equal(rig_buddy_free(rig), left + 5);
-	assert_int_equal(pcp->count, 0);
-	atomic_store(&pcp->count, 1);
+	assert_int_equal(pcp_count(pcp), 0);
+	atomic_store(&pcp->bare, 1);
 	qr_frame_drain(rig->frames); /* does not hang, and leaves it alone */
-	assert_int_equal(pcp->count, 1);
-	atomic_store(&pcp->count, 0);
+	assert_int_equal(pcp_count(pcp), 1);
+	atomic_store(&pcp->bare, 0);
 	qr_busy_leave(&pcp->busy);
 	qr_check_frames(rig->frames, QR_CHECK_CHILDREN);
 	rig_destroy(rig);

@@ -241,7 +241,9 @@ break_zone(struct misuse *misuse)
 	(void)qr_buddy_free(zone_buddy(zone, unit), unit, 2);
 	assert_panics(misuse, do_check, "[frame.");
 	misuse->page = page;
-	assert_panics(misuse, do_free, "freed twice");
+	/* Who has broken the descriptor too is found where that is cheap. */
+	if (QR_CONFIG_HARD)
+		assert_panics(misuse, do_free, "freed twice");
 }
 
 static void
