@@ -304,12 +304,13 @@ qr_buddy_free_range(struct qr_buddy *buddy, uint64_t first, uint64_t count)
 	}
 }
 
-/* The same for what was part of a free block a moment ago: nothing to check. */
-static void
-range_return(struct qr_buddy *buddy, uint64_t first, uint64_t count)
+void
+qr_buddy_return_range(struct qr_buddy *buddy, uint64_t first, uint64_t count)
 {
 	while (count != 0) {
 		unsigned order = order_at(buddy, first, count);
+		if (QR_CONFIG_HARD)
+			assert_taken(buddy, first, order);
 		(void)block_join(buddy, first, order);
 		first += (uint64_t)1 << order;
 		count -= (uint64_t)1 << order;
@@ -351,7 +352,7 @@ block_use_up(struct qr_buddy *buddy, uint64_t base, uint32_t *units,
 	block_drop(buddy, order, block);
 	for (uint32_t i = 0; i < got; i++)
 		units[i] = (uint32_t)(base + first + i);
-	range_return(buddy, first + got, size - got);
+	qr_buddy_return_range(buddy, first + got, size - got);
 	return got;
 }
 
@@ -403,9 +404,10 @@ qr_buddy_take_range(struct qr_buddy *buddy, uint64_t first, uint64_t count)
 		block_drop(buddy, order, block);
 		/* What sticks out of the range goes back; it can't join, its
 		 * buddies being taken. */
-		range_return(buddy, block << order, at - (block << order));
+		qr_buddy_return_range(buddy, block << order,
+		    at - (block << order));
 		if (block_end > end)
-			range_return(buddy, end, block_end - end);
+			qr_buddy_return_range(buddy, end, block_end - end);
 		at = block_end;
 	}
 	return 0;
@@ -422,7 +424,8 @@ qr_buddy_alloc_run(struct qr_buddy *buddy, uint64_t count, unsigned align_order,
 	int error = qr_buddy_alloc(buddy, order, first);
 	if (error != 0)
 		return error;
-	range_return(buddy, *first + count, ((uint64_t)1 << order) - count);
+	qr_buddy_return_range(buddy, *first + count,
+	    ((uint64_t)1 << order) - count);
 	return 0;
 }
 

@@ -68,6 +68,11 @@ unsigned qr_buddy_free(struct qr_buddy *buddy, uint64_t first, unsigned order);
 void qr_buddy_free_range(struct qr_buddy *buddy, uint64_t first,
     uint64_t count);
 
+/* The same for units that the caller knows to be taken, as it took them a
+ * moment ago or has a record of them: without the look at all orders. */
+void qr_buddy_return_range(struct qr_buddy *buddy, uint64_t first,
+    uint64_t count);
+
 /* Takes exactly [first, first + count), which must be wholly free, else
  * -QR_EBUSY and nothing is taken. */
 QR_MUST_CHECK int qr_buddy_take_range(struct qr_buddy *buddy, uint64_t first,
