@@ -90,6 +90,26 @@ qr_heap_page_address(const struct qr_heap_region *region, uint64_t page)
 	return (char *)base + (page << QR_PAGE_SHIFT);
 }
 
+/* --- hint.c: what the source is told --- */
+
+/* Whether a run of so many pages, for calloc or not, may make chunks dense. */
+bool qr_heap_hint_may_open(uint64_t pages, bool zero);
+
+/* A chunk is used that was empty and holds nothing. Runs lock held. */
+void qr_heap_hint_opened(struct qr_heap *heap, struct qr_heap_region *region,
+    uint64_t chunk, bool may_be_dense);
+
+/* Pages are about to be given back. Runs lock held. */
+void qr_heap_hint_dropped(struct qr_heap *heap, struct qr_heap_region *region,
+    uint64_t page, uint64_t pages);
+
+/* Whether spans may touch pages in pieces, as the heap has grown. */
+bool qr_heap_hint_span(const struct qr_heap *heap);
+
+/* Fresh pages of one chunk that the caller is about to write to. */
+void qr_heap_hint_written(struct qr_heap *heap,
+    const struct qr_heap_region *region, uint64_t page, uint64_t pages);
+
 /* --- dirty.c: the dirty bits of a region, runs lock held --- */
 
 uint64_t qr_heap_dirty_count(const struct qr_heap_region *region, uint64_t page,
@@ -333,6 +353,13 @@ void qr_heap_walk(struct qr_heap *heap,
 /* --- fork.c --- */
 
 void qr_heap_fork_init(void);
+
+/* --- panic.c --- */
+
+/* Only libquire.so and libquire.a have it: in libquire-run.so the heap's pages
+ * and its idle hours are the port's. */
+extern const char qr_heap_stands_alone[]
+    __attribute__((weak, visibility("hidden")));
 
 /* --- os.c: the operating system --- */
 

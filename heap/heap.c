@@ -22,6 +22,7 @@
  *     thread.c               caches begin and end    detached.c  spans of none
  *     span.c                 pages cut into blocks   large.c  blocks of pages
  *     run.c  dirty.c         runs of pages           purge.c  gives them back
+ *     hint.c                 says what will be touched
  *     idle.c                 a helper thread that does so while nobody calls
  *     frame/buddy.c          which pages are free
  *     qr_page_source, os.c   address space and memory

@@ -124,6 +124,13 @@ struct qr_heap_window {
 #define QR_HEAP_CHUNK_SHIFT 21u
 #define QR_HEAP_TABLE_STEP  ((size_t)64 * 1024)
 
+/* One bit a chunk. */
+struct qr_heap_chunks {
+	uint64_t committed;      /* (r) it is usable */
+	uint64_t opened;         /* (r) and was used since it was last empty */
+	_Atomic(uint64_t) dense; /* (a,r) see hint.c */
+};
+
 struct qr_heap_region {
 	struct qr_heap_window *window; /* (c) */
 	uint8_t index;                 /* (c) in qr_heap.region */
@@ -137,7 +144,7 @@ struct qr_heap_region {
 	uint64_t boot_pages; /* (r) the buddy has got none of them or all */
 	uint64_t boot_next;  /* (r) the next of them, in order of address */
 
-	uint64_t *committed; /* (r) bit of a chunk: it is usable */
+	struct qr_heap_chunks *chunks; /* (c) one for 64 chunks */
 	char *units;         /* (c) span headers; unit 0 is not used */
 	uint32_t units_max;  /* (c) */
 	uint32_t units_used; /* (r) those from here on never were */

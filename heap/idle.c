@@ -60,10 +60,6 @@ static struct {
 	_Atomic(int) tid;         /* the kernel's number of it */
 } idle;
 
-/* Only libquire.so and libquire.a have it; see panic.c. */
-extern const char qr_heap_stands_alone[]
-    __attribute__((weak, visibility("hidden")));
-
 /* Calls the kernel without changing errno. */
 static void
 idle_futex(int op, uint32_t value, const struct timespec *timeout)

@@ -18,6 +18,11 @@
 
 #include "calls_impl.h"
 
+/* Since Linux 5.14; headers may be older. */
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
 /* Of a limited address space one reservation takes at most this part. */
 #define OS_SPACE_PART 4u
 
@@ -85,6 +90,43 @@ os_decommit(void *ctx, void *start, size_t bytes)
 	return err == 0 ? 0 : -cause;
 }
 
+/* Whether the kernel has said that it does not know the advice. */
+static _Atomic(bool) os_no_populate;
+
+static void
+os_advise(void *start, size_t bytes, int advice)
+{
+	int saved = errno;
+	int err = madvise(start, bytes, advice);
+	/* Relaxed: told again, it says so again. */
+	if (err != 0 && errno == EINVAL && advice == MADV_POPULATE_WRITE)
+		atomic_store_explicit(&os_no_populate, true,
+		    memory_order_relaxed);
+	errno = saved;
+}
+
+/* In a budget the pager decides. */
+static void
+os_hint(void *ctx, void *start, size_t bytes, enum qr_page_hint hint)
+{
+	(void)ctx;
+	if (qr_heap_stands_alone == NULL)
+		return;
+	switch (hint) {
+	case QR_PAGE_HINT_WRITTEN:
+		if (!atomic_load_explicit(&os_no_populate,
+			memory_order_relaxed))
+			os_advise(start, bytes, MADV_POPULATE_WRITE);
+		break;
+	case QR_PAGE_HINT_DENSE:
+		os_advise(start, bytes, MADV_HUGEPAGE);
+		break;
+	case QR_PAGE_HINT_SPARSE:
+		os_advise(start, bytes, MADV_NOHUGEPAGE);
+		break;
+	}
+}
+
 static void
 os_release(void *ctx, void *start, size_t bytes)
 {
@@ -99,6 +141,7 @@ static const struct qr_page_source_ops os_ops = {
 	.commit = os_commit,
 	.decommit = os_decommit,
 	.release = os_release,
+	.hint = os_hint,
 };
 
 /* Filled by each call: a limit of address space may have been set since. */

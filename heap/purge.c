@@ -96,6 +96,7 @@ static void
 piece_purge(struct qr_heap *heap, const struct purge_piece *piece)
 {
 	struct purge_piece part = *piece;
+	qr_heap_hint_dropped(heap, part.region, part.page, part.pages);
 	qr_heap_unlock(heap, QR_HEAP_LOCK_RUNS);
 	uint64_t clean = piece_decommit(heap, &part);
 	qr_heap_lock(heap, QR_HEAP_LOCK_RUNS);
@@ -104,7 +105,7 @@ piece_purge(struct qr_heap *heap, const struct purge_piece *piece)
 	/* Relaxed: changed under the lock, read bare as hints. */
 	atomic_fetch_sub_explicit(&heap->dirty, clean, memory_order_relaxed);
 	atomic_fetch_add_explicit(&heap->purged, clean, memory_order_relaxed);
-	qr_buddy_free_range(&piece->region->buddy, piece->page, piece->pages);
+	qr_buddy_return_range(&piece->region->buddy, piece->page, piece->pages);
 }
 
 static size_t

@@ -5,7 +5,7 @@
  *
  * A region's tables lie in a reservation beside it:
  *
- *   | struct, buddy bits, dirty bits, chunk bits | page map | span headers |
+ *   | struct, bits of buddy, pages, chunks       | page map | span headers |
  *     committed when the region is made            grow by QR_HEAP_TABLE_STEP
  *
  * The region itself is committed in chunks of 2 MiB when a run reaches into
@@ -61,9 +61,10 @@ layout_compute(struct region_layout *layout, uint64_t pages)
 	    qr_round_up(qr_buddy_state_bytes(pages, layout->orders), 64);
 	layout->chunks =
 	    layout->dirty + qr_round_up(qr_div_round_up(pages, 8), 64);
-	size_t fixed = layout->chunks +
-		       qr_round_up(qr_div_round_up(pages / CHUNK_PAGES, 8), 64);
-	layout->map = qr_round_up(fixed, QR_HEAP_TABLE_STEP);
+	size_t chunks = qr_div_round_up(pages, CHUNK_PAGES * 64);
+	layout->map =
+	    qr_round_up(layout->chunks + chunks * sizeof(struct qr_heap_chunks),
+		QR_HEAP_TABLE_STEP);
 	layout->units =
 	    layout->map + qr_round_up(pages * sizeof(struct qr_heap_word),
 			      QR_HEAP_TABLE_STEP);
@@ -87,7 +88,7 @@ region_setup(struct qr_heap_region *region, const struct region_layout *layout,
 	char *tables = (char *)region;
 	region->pages = pages;
 	region->dirty = (void *)(tables + layout->dirty);
-	region->committed = (void *)(tables + layout->chunks);
+	region->chunks = (void *)(tables + layout->chunks);
 	region->units = tables + layout->units;
 	region->units_max = layout->units_max;
 	region->units_used = 1;
@@ -103,7 +104,7 @@ region_open(struct qr_heap_region *region)
 	if (region->boot_pages == 0)
 		return;
 	region->boot_pages = 0;
-	qr_buddy_free_range(&region->buddy, region->boot_next,
+	qr_buddy_return_range(&region->buddy, region->boot_next,
 	    region->pages - region->boot_next);
 }
 
@@ -231,7 +232,13 @@ qr_heap_run_fini(struct qr_heap *heap)
 static bool
 chunk_is_committed(const struct qr_heap_region *region, uint64_t chunk)
 {
-	return (region->committed[chunk / 64] >> (chunk % 64) & 1) != 0;
+	return (region->chunks[chunk / 64].committed >> (chunk % 64) & 1) != 0;
+}
+
+static bool
+chunk_is_opened(const struct qr_heap_region *region, uint64_t chunk)
+{
+	return (region->chunks[chunk / 64].opened >> (chunk % 64) & 1) != 0;
 }
 
 /* Commits the chunks from first on that are not yet, up to the first one that
@@ -249,7 +256,8 @@ chunks_commit_some(struct qr_heap *heap, struct qr_heap_region *region,
 	if (err != 0)
 		return err;
 	for (uint64_t chunk = first; chunk < stop; chunk++)
-		region->committed[chunk / 64] |= (uint64_t)1 << (chunk % 64);
+		region->chunks[chunk / 64].committed |= (uint64_t)1
+							<< (chunk % 64);
 	*next = stop;
 	return 0;
 }
@@ -280,7 +288,7 @@ map_commit(struct qr_heap *heap, struct qr_heap_region *region,
 	return 0;
 }
 
-/* Makes a run that was taken from the buddy usable. */
+/* Makes a run's pages and their words usable. */
 static int
 run_commit(struct qr_heap *heap, struct qr_heap_region *region, uint64_t page,
     uint64_t pages)
@@ -298,6 +306,29 @@ run_commit(struct qr_heap *heap, struct qr_heap_region *region, uint64_t page,
 		err = chunks_commit_some(heap, region, chunk, end, &chunk);
 		if (err != 0)
 			return err;
+	}
+	return 0;
+}
+
+/* Makes a run that was taken from the buddy usable. zero: it is for calloc. */
+static int
+run_open(struct qr_heap *heap, struct qr_heap_region *region, uint64_t page,
+    uint64_t pages, bool zero)
+{
+	uint64_t end = qr_div_round_up(page + pages, CHUNK_PAGES);
+	uint64_t chunk = page / CHUNK_PAGES;
+	if (QR_LIKELY(end == chunk + 1 && chunk_is_opened(region, chunk)))
+		return 0;
+	int err = run_commit(heap, region, page, pages);
+	if (err != 0)
+		return err;
+	for (; chunk < end; chunk++) {
+		if (chunk_is_opened(region, chunk))
+			continue;
+		region->chunks[chunk / 64].opened |= (uint64_t)1
+						     << (chunk % 64);
+		qr_heap_hint_opened(heap, region, chunk,
+		    qr_heap_hint_may_open(pages, zero));
 	}
 	return 0;
 }
@@ -395,9 +426,9 @@ qr_heap_run_alloc(struct qr_heap *heap, uint64_t pages, unsigned align_order,
 		err = run_find_new(heap, pages, align_order, &found);
 	if (err != 0)
 		return err;
-	err = run_commit(heap, found.region, found.page, pages);
+	err = run_open(heap, found.region, found.page, pages, keep_dirty);
 	if (err != 0) {
-		qr_buddy_free_range(&found.region->buddy, found.page, pages);
+		qr_buddy_return_range(&found.region->buddy, found.page, pages);
 		return err;
 	}
 	found.fresh =
@@ -413,7 +444,7 @@ qr_heap_run_free(struct qr_heap *heap, const struct qr_heap_run *run,
 	qr_heap_assert_locked(heap, QR_HEAP_LOCK_RUNS);
 	uint64_t dirty = run->fresh ? dirty_pages : run->pages;
 	qr_heap_dirty_set(run->region, run->page, dirty, true);
-	qr_buddy_free_range(&run->region->buddy, run->page, run->pages);
+	qr_buddy_return_range(&run->region->buddy, run->page, run->pages);
 	/* Relaxed: changed under the lock, read bare as hints. */
 	atomic_fetch_add_explicit(&heap->dirty, dirty, memory_order_relaxed);
 	atomic_fetch_sub_explicit(&heap->held, run->pages,
@@ -431,9 +462,9 @@ qr_heap_run_extend(struct qr_heap *heap, struct qr_heap_run *run, uint64_t more)
 	int err = qr_buddy_take_range(&region->buddy, page, more);
 	if (err != 0)
 		return err;
-	err = run_commit(heap, region, page, more);
+	err = run_open(heap, region, page, more, false);
 	if (err != 0) {
-		qr_buddy_free_range(&region->buddy, page, more);
+		qr_buddy_return_range(&region->buddy, page, more);
 		return err;
 	}
 	run_taken(heap, region, page, more, false);

@@ -15,6 +15,9 @@
  * touched too early where there is little. */
 #define CUT_PART 4u
 
+/* In a heap that has grown as many pages at least: one call makes them. */
+#define CUT_PAGES_GROWN 16u
+
 /* The waste at the end of a span's pages is at most this part of them, before
  * those without a block are left out. */
 #define SPAN_WASTE_PART 8u
@@ -299,16 +302,44 @@ span_take_free(struct qr_span *span, char *start, unsigned limit, void ***link)
 	return count;
 }
 
+/*
+ * Where the piece ends that is cut next. What is not fresh is resident as it
+ * is; fresh pages of a heap that has grown are asked for together, by the
+ * first cut that reaches into them.
+ */
+static size_t
+span_piece_end(struct qr_heap *heap, const struct qr_span *span, size_t offset)
+{
+	size_t bytes = (size_t)span->pages << QR_PAGE_SHIFT;
+	if (!span->fresh)
+		return bytes;
+	bool grown = qr_heap_hint_span(heap);
+	size_t pages = qr_max(span->pages / CUT_PART, 1u);
+	if (grown)
+		pages = qr_max(pages, CUT_PAGES_GROWN);
+	size_t piece = pages << QR_PAGE_SHIFT;
+	size_t end = qr_min(qr_round_up(offset + 1, piece), bytes);
+	size_t page = qr_round_up(offset, QR_PAGE_SIZE);
+	bool first = page == qr_round_down(offset, piece) || offset == 0;
+	if (grown && first && end - page > QR_PAGE_SIZE)
+		qr_heap_hint_written(heap, heap->region[span->region],
+		    span->page + (page >> QR_PAGE_SHIFT),
+		    (end - page) >> QR_PAGE_SHIFT);
+	return end;
+}
+
 /* Cuts blocks off the uncut end, to the end of a piece. */
 static unsigned
-span_cut(struct qr_span *span, char *start, unsigned limit, void ***link)
+span_cut(struct qr_heap *heap, struct qr_span *span, unsigned limit,
+    void ***link)
 {
+	char *start = qr_span_start(heap, span);
 	unsigned cut = count_get(&span->cut);
+	if (cut == span->blocks)
+		return 0;
 	size_t size = qr_size_of_class(span->size_class);
 	size_t offset = cut * size;
-	size_t piece = (size_t)qr_max(span->pages / CUT_PART, 1u)
-		       << QR_PAGE_SHIFT;
-	size_t stop = qr_round_up(offset + 1, piece);
+	size_t stop = span_piece_end(heap, span, offset);
 	size_t room = qr_max((stop - offset) / size, 1);
 	unsigned count =
 	    (unsigned)qr_min(span->blocks - cut, qr_min(limit, room));
@@ -327,7 +358,7 @@ qr_span_take(struct qr_heap *heap, struct qr_span *span, unsigned limit,
 	void **link = chain;
 	unsigned count = span_take_free(span, start, limit, &link);
 	if (count < limit)
-		count += span_cut(span, start, limit - count, &link);
+		count += span_cut(heap, span, limit - count, &link);
 	*link = rest;
 	return count;
 }

@@ -22,6 +22,13 @@
 extern "C" {
 #endif
 
+/* What the heap expects of pages. */
+enum qr_page_hint {
+	QR_PAGE_HINT_WRITTEN, /* all are about to be written to */
+	QR_PAGE_HINT_DENSE,   /* nearly all will be in use: large pages pay */
+	QR_PAGE_HINT_SPARSE,  /* no longer so */
+};
+
 struct qr_page_source_ops {
 	/*
 	 * Takes bytes of address space that holds nothing and may not be
@@ -44,6 +51,11 @@ struct qr_page_source_ops {
 
 	/* Gives back a whole reservation. */
 	void (*release)(void *ctx, void *start, size_t bytes);
+
+	/* Says what will become of a committed part, whose contents stay. It
+	 * may do nothing. NULL: nobody wants to know. */
+	void (*hint)(void *ctx, void *start, size_t bytes,
+	    enum qr_page_hint hint);
 };
 
 struct qr_page_source {
