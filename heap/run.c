@@ -35,6 +35,11 @@
  * the heap never gets further than this. 256 KiB. */
 #define BOOT_PAGES ((uint64_t)64)
 
+/* The least run that is looked for among dirty pages first, 64 KiB: what it
+ * costs to touch is more than the search. And ranges that are looked at. */
+#define DIRTY_FIRST_PAGES ((uint64_t)16)
+#define DIRTY_RANGES      32u
+
 /* Units of span headers to a page: a bit more than 16-byte blocks in spans of
  * 4 pages need (3 units). */
 #define UNITS_PER_PAGE 1u
@@ -335,6 +340,31 @@ run_open(struct qr_heap *heap, struct qr_heap_region *region, uint64_t page,
 
 /* --- runs --- */
 
+/*
+ * For a long run the tightest range of dirty pages, of the first that there
+ * are: those are resident, and a range need not be a block of the buddy's.
+ */
+static bool
+run_find_dirty(struct qr_heap_region *region, uint64_t pages, uint64_t *page)
+{
+	uint64_t at = 0;
+	uint64_t count;
+	uint64_t best = UINT64_MAX;
+	for (unsigned turn = 0; turn < DIRTY_RANGES && best != pages; turn++) {
+		if (!qr_heap_dirty_next(region, at, region->used_pages, &at,
+			&count))
+			break;
+		if (count >= pages && count < best) {
+			best = count;
+			*page = at;
+		}
+		at += count;
+	}
+	/* Busy: a purge has them. */
+	return best != UINT64_MAX &&
+	       qr_buddy_take_range(&region->buddy, *page, pages) == 0;
+}
+
 /* Finds free pages in the regions there are. The buddy aligns within a
  * region, so the region must be aligned as well. */
 static int
@@ -358,7 +388,9 @@ run_find(struct qr_heap *heap, uint64_t pages, unsigned align_order,
 		region_open(region);
 		if (pages > region->buddy.free_units)
 			continue;
-		if (qr_buddy_alloc_run(&region->buddy, pages, align_order,
+		if ((pages >= DIRTY_FIRST_PAGES && align_order == 0 &&
+			run_find_dirty(region, pages, &run->page)) ||
+		    qr_buddy_alloc_run(&region->buddy, pages, align_order,
 			&run->page) == 0) {
 			run->region = region;
 			run->pages = pages;
