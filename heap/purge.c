@@ -160,8 +160,8 @@ purge_demand(struct qr_heap *heap, bool tick_over)
 	}
 	qr_heap_unlock(heap, QR_HEAP_LOCK_RUNS);
 	/* Pages that were never purged count as well where they lie below one
-	 * that was used: no more than what is held can be wanted again. */
-	return (peak > held ? peak - held : 0) + qr_min(again, held);
+	 * that was used: no more than the peak can be wanted again. */
+	return (peak > held ? peak - held : 0) + qr_min(again, peak);
 }
 
 /* keep_part: of what is dirty, the part that stays when a tick is over.
