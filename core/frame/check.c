@@ -207,6 +207,8 @@ qr_check_frames(struct qr_frames *frames, enum qr_check_depth depth)
 	QR_ASSERT(frames->zone_count >= 1 && frames->zone_count <= ZONES_MAX,
 	    "%u zones", frames->zone_count);
 	qr_check_sparse(frames);
+	if (depth != QR_CHECK_SELF)
+		qr_check_hotplug(frames);
 	if (depth == QR_CHECK_SELF)
 		return;
 

@@ -515,6 +515,11 @@ run_take(struct qr_frames *frames, struct qr_zone *zone,
 		bool is_aside =
 		    zone->block_type[at >> BLOCK_ORDER] == QR_MIGRATE_CONTIG;
 		*first = zone->base + at;
+		/* Neighbours here may be far apart where memory has gaps. */
+		if (frames_pfn_at(frames, *first + count - 1) -
+			frames_pfn_at(frames, *first) !=
+		    count - 1)
+			continue;
 		if (is_aside == run->set_aside &&
 		    run_is_possible(frames, zone, at, count) &&
 		    qr_contig_take(frames, zone, *first, count) == 0)

@@ -58,6 +58,7 @@
  * [frame.7] Sections with a slot and slots in use match one to one, and the
  *          descriptors fill the slots up to somewhere in the last one.
  * [frame.8] What is free of a pageblock is in the buddy of its type.
+ * [frame.9] See hotplug.c.
  *
  * Pageblocks, as long as the largest block, have a type: used for mapped pages
  * (movable), for the core's own (unmovable; reclaimable, if its owner can be
@@ -294,7 +295,9 @@ qr_frame_page(const struct qr_frames *frames, qr_pfn_t pfn)
 	uint64_t index = pfn - frames->pfn_start;
 	if (frames_sparse(frames)) {
 		QR_ASSERT(index >> SECTION_SHIFT < frames->section_count &&
-			      frames->slot[index >> SECTION_SHIFT] != SLOT_NONE,
+			      atomic_load_explicit(
+				  &frames->slot[index >> SECTION_SHIFT],
+				  memory_order_relaxed) != SLOT_NONE,
 		    "frame 0x%llx is in no section from 0x%llx on",
 		    (unsigned long long)pfn,
 		    (unsigned long long)frames->pfn_start);
@@ -352,6 +355,10 @@ need_list(const struct qr_frames *frames, const struct need *need)
 static bool
 need_suits(const struct need *need, const struct qr_zone *zone)
 {
+	/* Relaxed: a zone that has just got its first frames will do next
+	 * time. */
+	if (atomic_load_explicit(&zone->pages, memory_order_relaxed) == 0)
+		return false;
 	return zone->node == need->node || (need->gfp & QR_GFP_THISNODE) == 0;
 }
 
@@ -497,6 +504,17 @@ alloc_compacted(struct qr_frames *frames, const struct need *need)
 	return NULL;
 }
 
+/* One block out of what the balloon gives back, or NULL. */
+static struct qr_page *
+alloc_deflated(struct qr_frames *frames, const struct need *need, size_t want)
+{
+	uint64_t lent = atomic_load(&frames->balloon_pages);
+	if (!frames->deflate_on_oom || lent == 0)
+		return NULL;
+	(void)qr_frame_balloon(frames, lent - qr_min(lent, want));
+	return alloc_easily(frames, need);
+}
+
 /* One block with all that gfp allows, or NULL. */
 static QR_NOINLINE struct qr_page *
 alloc_hard(struct qr_frames *frames, const struct need *need)
@@ -522,10 +540,11 @@ alloc_hard(struct qr_frames *frames, const struct need *need)
 		if (page == NULL)
 			page = alloc_compacted(frames, need);
 		fruitless = error == 0 ? 0 : fruitless + 1;
-		if (page != NULL || fruitless == FRUITLESS_MAX ||
-		    (need->gfp & QR_GFP_NORETRY) != 0 ||
-		    (need->order != 0 && round == BLOCK_ROUNDS_MAX))
+		if (page != NULL || (need->gfp & QR_GFP_NORETRY) != 0)
 			return page;
+		if (fruitless == FRUITLESS_MAX ||
+		    (need->order != 0 && round == BLOCK_ROUNDS_MAX))
+			return alloc_deflated(frames, need, want);
 		if (fruitless != 0)
 			pause_before_retry(frames, fruitless);
 	}
@@ -575,7 +594,9 @@ pcp_near(const struct qr_frames *frames, unsigned cpu, qr_gfp_t gfp)
 {
 	if (QR_PORT_FLAT_RAM)
 		return &frames->zone->pcp[cpu];
-	return frames->near[cpu][(gfp & QR_GFP_USER) != 0];
+	/* Relaxed: any of the past ones is right too, but may be empty. */
+	return atomic_load_explicit(
+	    &frames->near[cpu][(gfp & QR_GFP_USER) != 0], memory_order_relaxed);
 }
 
 /* The usual case: a frame from the CPU's list of the first zone, which has one

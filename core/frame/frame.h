@@ -137,6 +137,13 @@ struct qr_frame_config {
 				    moved: QR_ZONE_MOVABLE */
 	uint64_t watermark_scale; /* distance between the watermarks, at
 				     least, in 1/10000 of memory; 0: 10 */
+	bool deflate_on_oom;      /* the balloon gives frames back before an
+				     allocation that may reclaim fails */
+	uint32_t plug_slots;      /* memory blocks that can be plugged, see
+				     hotplug.h; 0: none, nor can any go
+				     offline */
+	uint32_t plug_node;       /* that they are of */
+	qr_paddr_t plug_end;      /* and end below, at the highest */
 	uint64_t contig_pages;    /* set aside for large contiguous pieces:
 				     whole pageblocks, the highest of the
 				     first zone in the direct map */

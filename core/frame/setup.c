@@ -155,10 +155,28 @@ plan_one(const struct plan *plan, const struct qr_boot *boot,
 	return zone;
 }
 
+/* The zone of memory that is yet to be plugged. */
+static struct plan_zone
+plan_plugged(const struct plan *plan, uint32_t node)
+{
+	const struct sparse_plan *sparse = &plan->sparse;
+	return (struct plan_zone){
+		.first = (uint64_t)(sparse->slot_count - sparse->plug_slots)
+			 << SECTION_SHIFT,
+		.past = (uint64_t)sparse->slot_count << SECTION_SHIFT,
+		.node = (uint8_t)node,
+		.class = QR_ZONE_MOVABLE,
+	};
+}
+
 /* Zones, the widest class first. */
 static void
-plan_zones(struct plan *plan, const struct qr_boot *boot)
+plan_zones(struct plan *plan, const struct qr_boot *boot,
+    const struct qr_frame_config *config)
 {
+	if (plan->sparse.plug_slots != 0)
+		plan->zone[plan->zone_count++] =
+		    plan_plugged(plan, config->plug_node);
 	for (unsigned class = QR_ZONE_CLASSES; class -- > 0;) {
 		for (uint32_t node = 0; node < QR_NODES_MAX; node++) {
 			struct plan_zone zone = plan_one(plan, boot,
@@ -205,13 +223,15 @@ plan_make(struct plan *plan, const struct qr_port *port,
 	for (size_t i = 0; i < boot->usable.count; i++)
 		if (boot->usable.range[i].node >= QR_NODES_MAX)
 			return -QR_EINVAL;
+	if (config != NULL && config->plug_node >= QR_NODES_MAX)
+		return -QR_EINVAL;
 	*plan = (struct plan){ 0 };
-	int error = qr_sparse_plan(boot, &plan->sparse);
+	int error = qr_sparse_plan(boot, config, &plan->sparse);
 	if (error != 0)
 		return error;
 	plan_classes(plan, port);
 	plan_movable(plan, boot, config);
-	plan_zones(plan, boot);
+	plan_zones(plan, boot, config);
 	if (QR_PORT_FLAT_RAM && plan->zone_count != 1)
 		return -QR_EINVAL;
 	plan->bytes = part_bytes(sizeof(struct qr_frames)) +
@@ -271,19 +291,30 @@ zone_init(struct qr_zone *zone, const struct plan_zone *plan, unsigned index)
 	qr_lock_init(&zone->lock, QR_RANK_ZONE);
 }
 
-/* Frames that an allocation of each class leaves in the zone. */
-static void
-zone_init_reserve(const struct qr_frames *frames, struct qr_zone *zone)
+/* Frames that an allocation of the class leaves in the zone. */
+static uint64_t
+zone_reserve(const struct qr_frames *frames, const struct qr_zone *zone,
+    unsigned class)
 {
-	for (unsigned class = zone->class; class < QR_ZONE_CLASSES; class ++) {
-		uint64_t wider = 0;
-		for (unsigned i = 0; i < frames->zone_count; i++) {
-			const struct qr_zone *other = &frames->zone[i];
-			if (other->class > zone->class &&
-			    (unsigned)other->class <= class)
-				wider += other->pages;
-		}
-		zone->reserve[class] = wider / reserve_divisor[zone->class];
+	uint64_t wider = 0;
+	for (unsigned i = 0; i < frames->zone_count; i++) {
+		const struct qr_zone *other = &frames->zone[i];
+		if (other->class > zone->class &&
+		    (unsigned)other->class <= class)
+			wider += other->pages;
+	}
+	return wider / reserve_divisor[zone->class];
+}
+
+void
+qr_zone_reserves(struct qr_frames *frames)
+{
+	for (unsigned i = 0; i < frames->zone_count; i++) {
+		struct qr_zone *zone = &frames->zone[i];
+		for (unsigned class = zone->class; class < QR_ZONE_CLASSES;
+		     class ++)
+			zone->reserve[class] =
+			    zone_reserve(frames, zone, class);
 	}
 }
 
@@ -316,11 +347,11 @@ tables_lay_out(const struct plan *plan, const struct qr_port *port,
 		    tables_take(&tables, bytes));
 		__builtin_memset(zone->block_type, QR_MIGRATE_MOVABLE,
 		    zone_end_block(zone));
-		zone_init_reserve(frames, zone);
 	}
 	qr_sparse_init(frames, boot, &plan->sparse,
 	    tables_take(&tables, qr_sparse_bytes(&plan->sparse)));
 	frames->pages = (struct qr_page *)(void *)tables;
+	qr_zone_reserves(frames);
 	qr_zonelists_init(frames);
 	return frames;
 }
@@ -402,6 +433,7 @@ qr_frame_create(const struct qr_port *port, struct qr_boot *boot,
 	if (config != NULL) {
 		made->min_free_pages = config->min_free_pages;
 		made->watermark_scale = config->watermark_scale;
+		made->deflate_on_oom = config->deflate_on_oom;
 		contig_init(made, config->contig_pages);
 	}
 	made->boot_pages = made->total_pages;

@@ -15,6 +15,7 @@
  * constant.
  */
 #include "frame_impl.h"
+#include "hotplug.h"
 
 /* Frames [start, end) of a usable range. */
 static struct qr_frame_run
@@ -56,20 +57,35 @@ sections_below(const struct qr_boot *boot, qr_pfn_t pfn_start, uint64_t limit)
 	return count;
 }
 
+/* One past the last frame that there is or will be. */
+static qr_pfn_t
+plan_end(const struct qr_boot *boot, const struct qr_frame_config *config)
+{
+	qr_pfn_t end = qr_boot_end(boot) >> QR_PAGE_SHIFT;
+	if (config == NULL || config->plug_slots == 0)
+		return end;
+	return qr_max(end, config->plug_end >> QR_PAGE_SHIFT);
+}
+
 int
-qr_sparse_plan(const struct qr_boot *boot, struct sparse_plan *plan)
+qr_sparse_plan(const struct qr_boot *boot, const struct qr_frame_config *config,
+    struct sparse_plan *plan)
 {
 	qr_pfn_t first = boot->usable.range[0].start >> QR_PAGE_SHIFT;
-	qr_pfn_t end = qr_boot_end(boot) >> QR_PAGE_SHIFT;
+	qr_pfn_t end = plan_end(boot, config);
+	uint32_t plug_slots = config != NULL ? config->plug_slots : 0;
 	if (end > (uint64_t)QR_PFN_NIL + 1)
 		return -QR_E2BIG;
 	qr_pfn_t start = qr_round_down(first, SECTION_PAGES);
 	uint64_t sections = ((end - 1 - start) >> SECTION_SHIFT) + 1;
 	uint64_t slots = sections_below(boot, start, sections);
+	if (plug_slots > QR_PFN_NIL >> SECTION_SHIFT)
+		return -QR_E2BIG;
 	*plan = (struct sparse_plan){
 		.section_count = (uint32_t)sections,
-		.slot_count = (uint32_t)slots,
-		.is_flat = slots == sections,
+		.slot_count = (uint32_t)slots + plug_slots,
+		.plug_slots = plug_slots,
+		.is_flat = plug_slots == 0 && slots == sections,
 	};
 	if (plan->is_flat) {
 		plan->pfn_start = qr_round_down(first, BLOCK_PAGES);
@@ -78,10 +94,12 @@ qr_sparse_plan(const struct qr_boot *boot, struct sparse_plan *plan)
 	}
 	if (QR_PORT_FLAT_RAM)
 		return -QR_EINVAL;
-	/* The last slot ends with the memory. */
 	plan->pfn_start = start;
-	plan->page_count =
-	    ((slots - sections) << SECTION_SHIFT) + (end - start);
+	plan->page_count = (uint64_t)plan->slot_count << SECTION_SHIFT;
+	/* The last slot ends with the memory, unless others follow. */
+	if (plug_slots == 0)
+		plan->page_count =
+		    ((slots - sections) << SECTION_SHIFT) + (end - start);
 	return 0;
 }
 
@@ -103,7 +121,8 @@ qr_sparse_bytes(const struct sparse_plan *plan)
 	if (plan->is_flat)
 		return 0;
 	return ((size_t)plan->section_count + plan->slot_count) *
-	       sizeof(uint32_t);
+		   sizeof(uint32_t) +
+	       (plan->plug_slots != 0 ? plan->slot_count : 0);
 }
 
 void
@@ -114,9 +133,11 @@ qr_sparse_init(struct qr_frames *frames, const struct qr_boot *boot,
 	frames->page_count = plan->page_count;
 	if (plan->is_flat)
 		return;
-	uint32_t *slot = tables;
-	uint32_t *section = slot + plan->section_count;
-	__builtin_memset(slot, 0xff, plan->section_count * sizeof(*slot));
+	_Atomic(uint32_t) *slot = tables;
+	uint32_t *section = (uint32_t *)tables + plan->section_count;
+	__builtin_memset(tables, 0xff,
+	    ((size_t)plan->section_count + plan->slot_count) *
+		sizeof(uint32_t));
 	uint64_t next = 0;
 	uint32_t count = 0;
 	for (size_t i = 0; i < boot->usable.count; i++) {
@@ -124,16 +145,33 @@ qr_sparse_init(struct qr_frames *frames, const struct qr_boot *boot,
 		    range_sections(boot, plan->pfn_start, i, &next);
 		for (uint64_t at = run.first; at < run.first + run.pages;
 		     at++) {
-			slot[at] = count;
+			atomic_init(&slot[at], count);
 			section[count++] = (uint32_t)at;
 		}
 	}
-	QR_ASSERT(count == plan->slot_count, "%u slots, not %u", count,
-	    plan->slot_count);
+	QR_ASSERT(count + plan->plug_slots == plan->slot_count,
+	    "%u slots, not %u", count, plan->slot_count);
 	frames->slot = slot;
 	frames->section = section;
 	frames->section_count = plan->section_count;
 	frames->slot_count = plan->slot_count;
+	frames->slot_plugged = count;
+	if (plan->plug_slots == 0)
+		return;
+	frames->slot_state =
+	    (_Atomic(uint8_t) *)(void *)(section + plan->slot_count);
+	for (uint32_t i = 0; i < count; i++)
+		atomic_init(&frames->slot_state[i], QR_BLOCK_ONLINE);
+}
+
+/* Slots that have a section. */
+static uint32_t
+slots_in_use(const struct qr_frames *frames)
+{
+	uint32_t slots = 0;
+	for (uint32_t at = 0; at < frames->slot_count; at++)
+		slots += frames->section[at] != SLOT_NONE;
+	return slots;
 }
 
 /* [frame.7] */
@@ -153,9 +191,10 @@ qr_check_sparse(const struct qr_frames *frames)
 		    frames->slot_count);
 		slots++;
 	}
-	QR_ASSERT(slots == frames->slot_count,
+	QR_ASSERT(slots == slots_in_use(frames),
 	    "[frame.7] %u sections have a slot, of %u", slots,
-	    frames->slot_count);
+	    slots_in_use(frames));
+	slots = frames->slot_count;
 	QR_ASSERT(frames->page_count <= (uint64_t)slots << SECTION_SHIFT &&
 		      frames->page_count > (uint64_t)(slots - 1)
 					       << SECTION_SHIFT,

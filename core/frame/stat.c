@@ -107,6 +107,32 @@ qr_frame_zone_count(const struct qr_frames *frames)
 	return frames->zone_count;
 }
 
+/* From the first frame of the zone to the last, plugged or not. */
+static void
+zone_span(const struct qr_frames *frames, const struct qr_zone *zone,
+    struct qr_zone_stat *stat)
+{
+	uint64_t slot = zone->first >> SECTION_SHIFT;
+	qr_pfn_t end = 0;
+	if (frames->slot_state == NULL || slot < frames->slot_plugged) {
+		stat->pfn_start = frames_pfn_at(frames, zone->first);
+		stat->spanned =
+		    frames_pfn_at(frames, zone->end - 1) + 1 - stat->pfn_start;
+		return;
+	}
+	stat->pfn_start = UINT64_MAX;
+	for (; slot < frames->slot_count; slot++) {
+		if (frames->section[slot] == SLOT_NONE)
+			continue;
+		qr_pfn_t first = frames_pfn_at(frames, slot << SECTION_SHIFT);
+		stat->pfn_start = qr_min(stat->pfn_start, first);
+		end = qr_max(end, first + SECTION_PAGES);
+	}
+	if (end == 0)
+		stat->pfn_start = 0;
+	stat->spanned = end - stat->pfn_start;
+}
+
 void
 qr_frame_zone_stat(const struct qr_frames *frames, unsigned index,
     struct qr_zone_stat *stat)
@@ -114,12 +140,10 @@ qr_frame_zone_stat(const struct qr_frames *frames, unsigned index,
 	QR_ASSERT(index < frames->zone_count, "zone %u of %u", index,
 	    frames->zone_count);
 	const struct qr_zone *zone = &frames->zone[index];
-	qr_pfn_t last = frames_pfn_at(frames, zone->end - 1);
 	/* Relaxed, all of it: a racy look. */
 	*stat = (struct qr_zone_stat){
 		.name = qr_zone_name(zone->class),
 		.node = zone->node,
-		.pfn_start = frames_pfn_at(frames, zone->first),
 		.present = zone->pages,
 		.free = atomic_load_explicit(&zone->free_pages,
 		    memory_order_relaxed),
@@ -135,8 +159,9 @@ qr_frame_zone_stat(const struct qr_frames *frames, unsigned index,
 		.missed = atomic_load_explicit(&zone->missed,
 		    memory_order_relaxed),
 	};
-	stat->spanned = last + 1 - stat->pfn_start;
+	zone_span(frames, zone, stat);
 	for (unsigned cpu = 0; cpu < frames->port->cpu_count; cpu++)
 		stat->listed += pcp_count(&zone->pcp[cpu]);
-	__builtin_memcpy(stat->reserve, zone->reserve, sizeof(zone->reserve));
+	for (unsigned class = 0; class < QR_ZONE_CLASSES; class ++)
+		stat->reserve[class] = zone->reserve[class];
 }

@@ -5,9 +5,10 @@
  */
 #include "frame_impl.h"
 
-/* Counts units that came or went; all can see the sum. Zone's lock held. */
-static void
-zone_count(const struct qr_frames *frames, struct qr_zone *zone, int64_t units)
+/* All can see the sum. */
+void
+qr_zone_count(const struct qr_frames *frames, struct qr_zone *zone,
+    int64_t units)
 {
 	if (QR_CONFIG_DEBUG)
 		qr_lock_assert_held(frames->port, &zone->lock);
@@ -18,12 +19,20 @@ zone_count(const struct qr_frames *frames, struct qr_zone *zone, int64_t units)
 	atomic_store_explicit(&zone->free_pages, now, memory_order_relaxed);
 }
 
+bool
+qr_zone_knows(const struct qr_zone *zone, uint64_t unit)
+{
+	unsigned type = zone->block_type[unit >> BLOCK_ORDER];
+	return qr_buddy_is_free(&zone->buddy[type], unit, NULL) ||
+	       qr_buddy_is_free(&zone->balloon, unit, NULL);
+}
+
 /* Free units that may become pages of the type. Zone's lock held. */
 static uint64_t
 zone_free_for(const struct qr_zone *zone, enum qr_migrate_type type)
 {
 	uint64_t units = atomic_load_explicit(&zone->free_pages,
-	    memory_order_relaxed); /* as in zone_count */
+	    memory_order_relaxed); /* as in qr_zone_count */
 	if (type != QR_MIGRATE_MOVABLE)
 		units -= zone->buddy[QR_MIGRATE_CONTIG].free_units;
 	return units;
@@ -52,7 +61,7 @@ qr_zone_take(struct qr_frames *frames, struct qr_zone *zone, qr_gfp_t gfp,
 			qr_block_take(frames, zone, type, order, &unit);
 	if (is_taken) {
 		*first = zone->base + unit;
-		zone_count(frames, zone, -((int64_t)1 << order));
+		qr_zone_count(frames, zone, -((int64_t)1 << order));
 	}
 	qr_lock_release(frames->port, &zone->lock);
 	return is_taken;
@@ -63,7 +72,7 @@ qr_zone_put(struct qr_frames *frames, struct qr_zone *zone, uint64_t first,
     unsigned order)
 {
 	qr_lock_acquire(frames->port, &zone->lock);
-	zone_count(frames, zone, zone_give(zone, first, order));
+	qr_zone_count(frames, zone, zone_give(zone, first, order));
 	qr_lock_release(frames->port, &zone->lock);
 }
 
@@ -93,7 +102,7 @@ qr_zone_take_singles(struct qr_frames *frames, struct qr_zone *zone,
 	    qr_gfp_migrate_type(gfp), indexes, count);
 	QR_ASSERT(got == count, "%u frames of %u and %llu free pages", got,
 	    count, (unsigned long long)atomic_load(&zone->free_pages));
-	zone_count(frames, zone, -(int64_t)count);
+	qr_zone_count(frames, zone, -(int64_t)count);
 	qr_lock_release(frames->port, &zone->lock);
 	/* The lowest came first. */
 	for (uint32_t i = 0; i < count / 2; i++) {
@@ -112,7 +121,7 @@ qr_zone_put_singles(struct qr_frames *frames, struct qr_zone *zone,
 	qr_lock_acquire(frames->port, &zone->lock);
 	for (uint32_t i = 0; i < count; i++)
 		units += zone_give(zone, indexes[i], 0);
-	zone_count(frames, zone, units);
+	qr_zone_count(frames, zone, units);
 	qr_lock_release(frames->port, &zone->lock);
 }
 

@@ -84,15 +84,33 @@ qr_zonelists_init(struct qr_frames *frames)
 			    &frames->list[node][class]);
 		}
 	}
-	for (unsigned cpu = 0; cpu < port->cpu_count; cpu++) {
-		uint32_t node = qr_node_of_cpu(frames, cpu);
-		QR_ASSERT(node < QR_NODES_MAX, "CPU %u is near node %u", cpu,
-		    node);
-		const struct zonelist *list = frames->list[node];
-		frames->near[cpu][0] =
-		    &frames->zone[list[QR_ZONE_NORMAL].zone[0]].pcp[cpu];
-		frames->near[cpu][1] =
-		    &frames->zone[list[QR_ZONE_MOVABLE].zone[0]].pcp[cpu];
+	qr_zonelists_near(frames);
+}
+
+/* The CPU's list of the first zone that has frames, else of the first. */
+static struct qr_pcp *
+list_near(struct qr_frames *frames, unsigned cpu, enum qr_zone_class class)
+{
+	uint32_t node = qr_node_of_cpu(frames, cpu);
+	QR_ASSERT(node < QR_NODES_MAX, "CPU %u is near node %u", cpu, node);
+	const struct zonelist *list = &frames->list[node][class];
+	unsigned at = 0;
+	while (at + 1u < list->count && frames->zone[list->zone[at]].pages == 0)
+		at++;
+	return &frames->zone[list->zone[at]].pcp[cpu];
+}
+
+void
+qr_zonelists_near(struct qr_frames *frames)
+{
+	for (unsigned cpu = 0; cpu < frames->port->cpu_count; cpu++) {
+		/* Relaxed: see pcp_near. */
+		atomic_store_explicit(&frames->near[cpu][0],
+		    list_near(frames, cpu, QR_ZONE_NORMAL),
+		    memory_order_relaxed);
+		atomic_store_explicit(&frames->near[cpu][1],
+		    list_near(frames, cpu, QR_ZONE_MOVABLE),
+		    memory_order_relaxed);
 	}
 }
 

@@ -154,9 +154,19 @@ machine_start_frames(struct qr_machine *machine,
 		return error;
 	struct qr_frame_config frame_config = {
 		.min_free_pages = config->min_free_pages,
+		.deflate_on_oom = config->deflate_on_oom,
+		.plug_slots = config->plug_slots,
+		.plug_end = config->plug_end,
 	};
-	return qr_frame_create(machine->port, &machine->boot, &frame_config,
+	error = qr_frame_create(machine->port, &machine->boot, &frame_config,
 	    &machine->frames);
+	if (error != 0)
+		return error;
+	struct qr_frame_stat stat;
+	qr_frame_stat(machine->frames, &stat);
+	machine->maximum_pages = stat.total;
+	atomic_init(&machine->balloon_kept, QR_BALLOON_FREE);
+	return 0;
 }
 
 static int
@@ -262,6 +272,7 @@ qr_machine_balance(struct qr_machine *machine)
 	machine_check_signature(machine);
 	size_t freed = qr_reclaim_balance(&machine->reclaim);
 	qr_frame_tune(machine->frames);
+	qr_machine_keep_balloon(machine);
 	/* Somebody wanted a large block in vain. */
 	unsigned order = qr_frame_compact_wanted(machine->frames);
 	if (order != 0)
@@ -314,6 +325,7 @@ uint64_t
 qr_machine_balloon(struct qr_machine *machine, uint64_t target_pages)
 {
 	machine_check_signature(machine);
+	atomic_store(&machine->balloon_kept, QR_BALLOON_FREE);
 	uint64_t reached = qr_frame_balloon(machine->frames, target_pages);
 	/* Each turn frees a frame; as above. */
 	for (uint64_t freed = 0;

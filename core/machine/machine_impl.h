@@ -10,7 +10,9 @@
 
 #define QR_MACHINE_SIGNATURE QR_SIGNATURE('M', 'A', 'C', 'H')
 
-/* All (c) constant after creation; each part has its own locks. */
+#define QR_BALLOON_FREE UINT64_MAX
+
+/* All (c) constant after creation, but for (a); each part has its own locks. */
 struct qr_machine {
 	uint32_t signature;
 	const struct qr_port *port;
@@ -19,7 +21,14 @@ struct qr_machine {
 	struct qr_swap *swap;
 	struct qr_spaces spaces;
 	struct qr_reclaim reclaim;
+	uint64_t maximum_pages; /* there at boot */
+	/* (a) the size that the balloon is to have, or QR_BALLOON_FREE: nobody
+	 * said */
+	_Atomic(uint64_t) balloon_kept;
 	struct qr_boot boot; /* sealed */
 };
+
+/* memory.c: moves the balloon towards what it is to be, as far as is cheap. */
+void qr_machine_keep_balloon(struct qr_machine *machine);
 
 #endif

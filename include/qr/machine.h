@@ -41,6 +41,11 @@ struct qr_machine_config {
 					 1 to QR_STAGE_PAGES; 0: default */
 	bool age_softly;           /* learn touches by soft unmapping where
 					 the MMU has no young bit */
+	bool deflate_on_oom;       /* the balloon gives frames back rather than
+				      that an allocation fails */
+	uint32_t plug_slots;       /* blocks of memory that can be plugged, see
+				      <qr/memory.h>; 0: none */
+	qr_paddr_t plug_end;       /* below which address */
 	bool evict_by_touchers;    /* only who needs a frame evicts: the
 					 background's business is the pool
 					 alone */

@@ -226,6 +226,8 @@ config_complete(struct sim *sim)
 		if (region->kind == QR_RAM_USABLE && at > end)
 			end = at;
 	}
+	if (config->plug_bytes > end)
+		end = config->plug_bytes;
 	sim->frames = (end + QR_PAGE_SIZE - 1) >> QR_PAGE_SHIFT;
 }
 
@@ -364,6 +366,30 @@ ram_fini(struct sim *sim)
 		munmap(sim->kernel, sim->config.kernel_bytes);
 	if (sim->ram_file >= 0)
 		(void)close(sim->ram_file);
+}
+
+/* All of RAM is there, but out of reach where there is none. */
+static void
+ram_protect(struct sim *sim, qr_paddr_t start, uint64_t size_bytes, int prot)
+{
+	SIM_CHECK(start + size_bytes <= sim->frames * QR_PAGE_SIZE,
+	    "no socket for memory at 0x%llx", (unsigned long long)start);
+	SIM_CHECK(sim->ram_file < 0, "RAM that has a file can't be plugged");
+	SIM_CHECK(mprotect(sim->ram + start, size_bytes, prot) == 0 &&
+		      madvise(sim->ram + start, size_bytes, MADV_DONTNEED) == 0,
+	    "0x%llx can't be plugged", (unsigned long long)start);
+}
+
+void
+sim_plug(struct sim *sim, qr_paddr_t start, uint64_t size_bytes)
+{
+	ram_protect(sim, start, size_bytes, PROT_READ | PROT_WRITE);
+}
+
+void
+sim_unplug(struct sim *sim, qr_paddr_t start, uint64_t size_bytes)
+{
+	ram_protect(sim, start, size_bytes, PROT_NONE);
 }
 
 struct sim *

@@ -40,6 +40,8 @@ struct sim_config {
 	uint64_t direct_bytes;   /* of RAM from address 0 are in the direct map;
 				  what the core reaches beyond that way is an
 				  error; 0: all */
+	uint64_t plug_bytes;     /* RAM may be plugged up to this address;
+				  0: what there is at first */
 	uint64_t kernel_bytes;   /* of addresses for the core's own mappings;
 				  0: none */
 	const uint8_t *cpu_node; /* as in struct qr_port */
@@ -133,6 +135,13 @@ void sim_disk_set_room(struct sim *sim, uint64_t pages);
 
 /* Inverts a byte of the page at slot. */
 void sim_disk_corrupt(struct sim *sim, uint64_t slot);
+
+/* --- plugging memory --- */
+
+/* Puts RAM there, or takes it out; page aligned, below plug_bytes. Touching
+ * what is not there is an error; what is plugged reads as zeroes. */
+void sim_plug(struct sim *sim, qr_paddr_t start, uint64_t size_bytes);
+void sim_unplug(struct sim *sim, qr_paddr_t start, uint64_t size_bytes);
 
 /* --- the rest --- */
 

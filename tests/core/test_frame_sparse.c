@@ -291,11 +291,12 @@ test_checker_names_the_invariant(void **state)
 	if (rig == NULL)
 		skip();
 	struct qr_frames *frames = rig->frames;
-	uint32_t slots[64];
+	_Atomic(uint32_t) slots[64];
 	assert_int_equal(frames->slot_count, 3);
 	assert_true(frames->section_count < 64);
-	memcpy(slots, frames->slot, frames->section_count * sizeof(slots[0]));
-	const uint32_t *real = frames->slot;
+	for (uint32_t i = 0; i < frames->section_count; i++)
+		atomic_init(&slots[i], frames->slot[i]);
+	_Atomic(uint32_t) *real = frames->slot;
 	frames->slot = slots;
 	do_check(rig);
 	slots[0] = 1;
