@@ -35,9 +35,10 @@
  * the heap never gets further than this. 256 KiB. */
 #define BOOT_PAGES ((uint64_t)64)
 
-/* The least run that is looked for among dirty pages first, 64 KiB: what it
- * costs to touch is more than the search. And ranges that are looked at. */
-#define DIRTY_FIRST_PAGES ((uint64_t)16)
+/* The least run that is looked for among dirty pages first, unless it is a
+ * power of two as most spans are: above 64 KiB what it costs to touch is more
+ * than the search. And ranges that are looked at. */
+#define DIRTY_FIRST_PAGES ((uint64_t)17)
 #define DIRTY_RANGES      32u
 
 /* Units of span headers to a page: a bit more than 16-byte blocks in spans of
@@ -388,7 +389,8 @@ run_find(struct qr_heap *heap, uint64_t pages, unsigned align_order,
 		region_open(region);
 		if (pages > region->buddy.free_units)
 			continue;
-		if ((pages >= DIRTY_FIRST_PAGES && align_order == 0 &&
+		if ((pages >= DIRTY_FIRST_PAGES && !qr_is_pow2(pages) &&
+			align_order == 0 &&
 			run_find_dirty(region, pages, &run->page)) ||
 		    qr_buddy_alloc_run(&region->buddy, pages, align_order,
 			&run->page) == 0) {
