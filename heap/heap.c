@@ -246,21 +246,27 @@ request_alloc(const struct heap_request *request)
 	return block;
 }
 
-QR_NOINLINE void *
-qr_heap_malloc_slow(size_t size)
+/* Apart, so that what calls it needs no frame. */
+static QR_NOINLINE void *
+request_size(size_t size)
 {
-	if (size <= QR_SIZE_MAX) {
-		/* Sizes that the fast path has no list for. */
-		struct qr_heap_list *list = &qr_heap_self->list[class_of(size)];
-		void *block = list->head;
-		if (block != NULL) {
-			list->head = *(void **)block;
-			return block;
-		}
-	}
 	return request_alloc(&(struct heap_request){ .size = size,
 	    .size_class =
 		size <= QR_SIZE_MAX ? class_of(size) : QR_SIZE_CLASSES });
+}
+
+QR_NOINLINE void *
+qr_heap_malloc_slow(size_t size)
+{
+	/* Sizes that the fast path has no list for. */
+	if (size - QR_SIZE_STEP_MAX - 1 >= QR_SIZE_MAX - QR_SIZE_STEP_MAX)
+		return request_size(size);
+	struct qr_heap_list *list = &qr_heap_self->list[qr_size_class_of(size)];
+	void *block = list->head;
+	if (block == NULL)
+		return request_size(size);
+	list->head = *(void **)block;
+	return block;
 }
 
 void *
