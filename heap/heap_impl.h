@@ -178,8 +178,7 @@ struct qr_heap_parcel {
 	void **slot;     /* for the next address, in the carrier at head */
 	void **slot_end; /* where the carrier is full */
 	uint32_t owner;  /* 0: empty */
-	uint32_t blocks;
-	size_t bytes;
+	uint32_t room;   /* bytes that it may still take, see remote.c */
 };
 
 #define QR_HEAP_PARCELS 8u

@@ -29,9 +29,11 @@
 
 #include "pagemap_impl.h"
 
-/* A parcel is sent when it holds so many blocks or bytes. */
-#define PARCEL_BLOCKS 128u
+/* A parcel is sent when it holds so many bytes, or as many blocks as that is
+ * if each counts as PARCEL_LEAST. */
 #define PARCEL_BYTES  8192u
+#define PARCEL_LEAST  64u
+#define PARCEL_BLOCKS (PARCEL_BYTES / PARCEL_LEAST)
 
 /* Foreign blocks of a class that a thread keeps for itself between two
  * refills, and the least size of them: smaller ones share cache lines with
@@ -195,6 +197,17 @@ qr_heap_send_all(struct qr_heap_thread *thread)
 	}
 }
 
+/* What a block counts for in its parcel: its size, at least PARCEL_LEAST. */
+static inline uint32_t
+parcel_charge(uint32_t tag)
+{
+	/* In a tag the class of even steps is the size itself. */
+	uint32_t bytes = tag & ((uint32_t)0xff << QR_HEAP_TAG_CLASS);
+	if (bytes > QR_SIZE_STEP_MAX)
+		bytes = (uint32_t)qr_size_of_class(qr_tag_class(tag));
+	return bytes > PARCEL_LEAST ? bytes : PARCEL_LEAST;
+}
+
 /* Adds a block as a carrier of those that follow. */
 static void
 parcel_add_carrier(struct qr_heap_parcel *parcel, void *block,
@@ -219,14 +232,15 @@ parcel_add(struct qr_heap_thread *thread, void *block, uint32_t tag)
 		if (parcel->owner != 0)
 			parcel_send(thread->heap, parcel);
 		parcel->owner = owner;
+		parcel->room = PARCEL_BYTES;
 	}
 	if (parcel->slot != parcel->slot_end)
 		*parcel->slot++ = block;
 	else
 		parcel_add_carrier(parcel, block, qr_tag_class(tag));
-	parcel->blocks++;
-	parcel->bytes += qr_size_of_class(qr_tag_class(tag));
-	if (parcel->blocks >= PARCEL_BLOCKS || parcel->bytes >= PARCEL_BYTES)
+	uint32_t charge = parcel_charge(tag);
+	parcel->room -= charge < parcel->room ? charge : parcel->room;
+	if (parcel->room < PARCEL_LEAST)
 		parcel_send(thread->heap, parcel);
 }
 
@@ -235,9 +249,11 @@ static bool
 block_adopt(struct qr_heap_thread *thread, void *block, unsigned size_class)
 {
 	struct qr_heap_list *list = &thread->list[size_class];
-	size_t size = qr_size_of_class(size_class);
 	/* A cap is there once the thread has allocated of the class. */
-	if (list->cap == 0 || list->room <= 0 || size < ADOPT_LEAST)
+	if (list->cap == 0 || list->room <= 0)
+		return false;
+	size_t size = qr_size_of_class(size_class);
+	if (size < ADOPT_LEAST)
 		return false;
 	uint8_t *adopted = &thread->adopted[size_class];
 	if (*adopted >= ADOPT_BLOCKS || *adopted * size >= ADOPT_BYTES)
@@ -259,19 +275,18 @@ qr_heap_send(struct qr_heap_thread *thread, void *block, uint32_t tag)
 }
 
 /* Adds the block to a parcel that has room for its address. */
-static bool
+static inline bool
 parcel_try_add(struct qr_heap_thread *thread, void *block, uint32_t tag)
 {
 	uint32_t owner = qr_tag_owner(tag);
+	uint32_t charge = parcel_charge(tag);
 	struct qr_heap_parcel *parcel =
 	    &thread->parcel[owner % QR_HEAP_PARCELS];
-	size_t bytes = parcel->bytes + qr_size_of_class(qr_tag_class(tag));
 	if (parcel->owner != owner || parcel->slot == parcel->slot_end ||
-	    parcel->blocks >= PARCEL_BLOCKS - 1 || bytes >= PARCEL_BYTES)
+	    parcel->room < charge)
 		return false;
 	*parcel->slot++ = block;
-	parcel->blocks++;
-	parcel->bytes = bytes;
+	parcel->room -= charge;
 	return true;
 }
 
@@ -317,10 +332,10 @@ qr_heap_free_remote(struct qr_heap_thread *thread, void *block, uint32_t tag)
 static void
 receive_block(struct qr_heap_thread *thread, void *block, bool to_lists)
 {
-	struct qr_heap_place place;
-	bool known = qr_heap_place_of(thread->heap, block, &place);
-	QR_ASSERT(known, "block %p lies in no region", block);
-	uint32_t tag = qr_heap_tag(place.word);
+	const struct qr_heap_region *region;
+	const struct qr_heap_word *word =
+	    qr_heap_word_of(thread, block, &region);
+	uint32_t tag = qr_heap_tag(word);
 	if (QR_UNLIKELY(qr_tag_owner(tag) != thread->number)) {
 		qr_heap_settle_block(thread->heap, block);
 		return;
@@ -333,7 +348,7 @@ receive_block(struct qr_heap_thread *thread, void *block, bool to_lists)
 		list->room--;
 		return;
 	}
-	qr_heap_put_own(thread, qr_span_of_word(&place), block);
+	qr_heap_put_own(thread, qr_heap_span_at(region, word), block);
 }
 
 /* Unloads the inbox's first carrier and then the carrier. Returns how many
