@@ -8,7 +8,7 @@
  * together stay within CAP_BYTES_THREAD: beyond that a growing class takes
  * what another was given. Every class may keep CAP_BYTES_MIN at any time.
  */
-#include "pagemap_impl.h"
+#include "span_impl.h"
 
 /* Bytes of blocks that a list may hold: always, and at most; and all of a
  * thread's lists above their least. */
@@ -140,8 +140,8 @@ qr_heap_put_own(struct qr_heap_thread *thread, struct qr_span *span,
     void *block)
 {
 	assert_own(thread, span);
-	qr_span_put(thread->heap, span, block);
-	span_filled(thread, span);
+	if (qr_span_put(thread->heap, span, block))
+		span_filled(thread, span);
 }
 
 /* The span of a block if it is this thread's; else sends the block off and
@@ -167,22 +167,37 @@ qr_heap_put_own_block(struct qr_heap_thread *thread, void *block)
 		qr_heap_put_own(thread, span, block);
 }
 
-/* Puts all blocks of a chain into their spans, or sends them there. What was
- * allocated together is often freed together: in runs of one span. */
+/* One that the loop below leaves: of another window, or another's. */
+static QR_NOINLINE void
+chain_put_other(struct qr_heap_thread *thread, void *block)
+{
+	qr_heap_put_own_block(thread, block);
+}
+
+/* Puts all blocks of a chain into their spans, or sends them there. */
 static void
 chain_put(struct qr_heap_thread *thread, void *chain)
 {
+	uintptr_t base = thread->window_base;
+	size_t bytes = thread->window_bytes;
+	const struct qr_heap_word *map = thread->window_map;
+	const struct qr_heap_region *region = thread->heap->region[0];
 	while (chain != NULL) {
+		void *block = chain;
 		/* A block that is sent is written to. */
-		void *next = *(void **)chain;
-		struct qr_span *span = span_or_send(thread, chain);
-		if (span == NULL) {
-			chain = next;
+		chain = *(void **)block;
+		uintptr_t at = (uintptr_t)block - base;
+		const struct qr_heap_word *word = &map[at >> QR_PAGE_SHIFT];
+		if (QR_UNLIKELY(at >= bytes) ||
+		    QR_UNLIKELY(
+			qr_tag_owner(qr_heap_tag(word)) != thread->number)) {
+			chain_put_other(thread, block);
 			continue;
 		}
-		assert_own(thread, span);
-		chain = qr_span_put_chain(thread->heap, span, chain);
-		span_filled(thread, span);
+		struct qr_span *span = qr_heap_span_at(region, word);
+		size_t start = (size_t)span->page << QR_PAGE_SHIFT;
+		if (QR_UNLIKELY(qr_span_put_at(span, block, at - start)))
+			span_filled(thread, span);
 	}
 }
 

@@ -155,14 +155,6 @@ void qr_span_destroy(struct qr_heap *heap, struct qr_span *span);
 unsigned qr_span_take(struct qr_heap *heap, struct qr_span *span,
     unsigned limit, void **chain);
 
-/* Puts a block back. Reports a block that is free already. */
-void qr_span_put(struct qr_heap *heap, struct qr_span *span, void *block);
-
-/* The same for the blocks at the head of a chain that are the span's. Returns
- * the rest of the chain. */
-void *qr_span_put_chain(struct qr_heap *heap, struct qr_span *span,
-    void *chain);
-
 /* Makes the counts agree with the free map, after its owner was lost. */
 void qr_span_recount(struct qr_span *span);
 

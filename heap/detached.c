@@ -8,7 +8,7 @@
  * span's owner number changes from and to DETACHED under this lock only
  * [heap.4], so it is stable for who holds it.
  */
-#include "pagemap_impl.h"
+#include "span_impl.h"
 
 /* How many spans could be adopted; relaxed: a hint outside the lock. */
 static void
@@ -92,7 +92,7 @@ qr_heap_free_detached(struct qr_heap *heap, void *block)
 	if (detached) {
 		struct qr_span *span = qr_span_of_word(&place);
 		detached_remove(heap, span);
-		qr_span_put(heap, span, block);
+		(void)qr_span_put(heap, span, block);
 		if (qr_span_is_empty(span))
 			empty = span;
 		else

@@ -8,7 +8,7 @@
  */
 #include <string.h>
 
-#include "pagemap_impl.h"
+#include "span_impl.h"
 
 /* Cut at once, unless one block is larger: to the end of a page, in larger
  * spans to the end of this part of them. Spans grow with demand, so little is
@@ -21,13 +21,6 @@
 /* The waste at the end of a span's pages is at most this part of them, before
  * those without a block are left out. */
 #define SPAN_WASTE_PART 8u
-
-/* A block's reciprocal is of 2^34: the most that 8 bytes leave in 32 bits. */
-#define RECIPROCAL_SHIFT 34u
-
-_Static_assert((QR_SPAN_PAGES_MAX << QR_PAGE_SHIFT) <
-		   ((uint64_t)1 << RECIPROCAL_SHIFT) / QR_SIZE_MAX,
-    "a span is shorter than the least reciprocal");
 
 #define MAP_SHIFT 6u
 #define MAP_MASK  63u
@@ -64,20 +57,6 @@ qr_span_pages(unsigned size_class, unsigned order)
 	size_t size = qr_size_of_class(size_class);
 	size_t blocks = (QR_PAGE_SIZE << order) / size;
 	return (unsigned)qr_div_round_up(blocks * size, QR_PAGE_SIZE);
-}
-
-/* A field of two writers in turn: its owner, or who holds the detached lock;
- * the atomic is for statistics, which read it at any time. */
-static unsigned
-count_get(const _Atomic(uint16_t) *count)
-{
-	return atomic_load_explicit(count, memory_order_relaxed);
-}
-
-static void
-count_set(_Atomic(uint16_t) *count, unsigned value)
-{
-	atomic_store_explicit(count, (uint16_t)value, memory_order_relaxed);
 }
 
 struct qr_span *
@@ -171,7 +150,8 @@ span_init(struct qr_span *span, const struct qr_heap_run *run,
 	span->owner = owner;
 	span->blocks = (uint16_t)blocks;
 	span->reciprocal =
-	    (uint32_t)qr_div_round_up((uint64_t)1 << RECIPROCAL_SHIFT, size);
+	    (uint32_t)qr_div_round_up((uint64_t)1 << QR_SPAN_RECIPROCAL_SHIFT,
+		size);
 	span->size_class = (uint8_t)size_class;
 	span->pages = (uint8_t)run->pages;
 	span->region = run->region->index;
@@ -212,12 +192,12 @@ void
 qr_span_destroy(struct qr_heap *heap, struct qr_span *span)
 {
 	QR_ASSERT(qr_span_is_empty(span), "%u of %u blocks are free",
-	    count_get(&span->free), count_get(&span->cut));
+	    qr_span_count(&span->free), qr_span_count(&span->cut));
 	struct qr_heap_region *region = heap->region[span->region];
 	struct qr_heap_run run = { region, span->page, span->pages,
 		span->fresh };
 	size_t cut_bytes =
-	    count_get(&span->cut) * qr_size_of_class(span->size_class);
+	    qr_span_count(&span->cut) * qr_size_of_class(span->size_class);
 
 	qr_heap_lock(heap, QR_HEAP_LOCK_RUNS);
 	for (uint64_t i = 0; i < run.pages; i++)
@@ -245,20 +225,20 @@ qr_span_set_owner(struct qr_heap *heap, struct qr_span *span, uint32_t owner)
 bool
 qr_span_is_full(const struct qr_span *span)
 {
-	return count_get(&span->free) == 0 &&
-	       count_get(&span->cut) == span->blocks;
+	return qr_span_count(&span->free) == 0 &&
+	       qr_span_count(&span->cut) == span->blocks;
 }
 
 bool
 qr_span_is_empty(const struct qr_span *span)
 {
-	return count_get(&span->free) == count_get(&span->cut);
+	return qr_span_count(&span->free) == qr_span_count(&span->cut);
 }
 
 void
 qr_span_recount(struct qr_span *span)
 {
-	unsigned cut = count_get(&span->cut);
+	unsigned cut = qr_span_count(&span->cut);
 	unsigned free = 0;
 	for (unsigned first = 0; first < span->blocks; first += MAP_MASK + 1) {
 		uint64_t *word = &span->free_map[first >> MAP_SHIFT];
@@ -268,7 +248,7 @@ qr_span_recount(struct qr_span *span)
 			*word &= ((uint64_t)1 << (cut - first)) - 1;
 		free += (unsigned)__builtin_popcountll(*word);
 	}
-	count_set(&span->free, free);
+	qr_span_count_set(&span->free, free);
 }
 
 /* Appends a block to the chain that ends in *link; returns its new end. */
@@ -284,7 +264,7 @@ static unsigned
 span_take_free(struct qr_span *span, char *start, unsigned limit, void ***link)
 {
 	size_t size = qr_size_of_class(span->size_class);
-	unsigned have = count_get(&span->free);
+	unsigned have = qr_span_count(&span->free);
 	unsigned count = (unsigned)qr_min(limit, have);
 	unsigned left = count;
 	for (unsigned index = 0; left > 0; index++) {
@@ -298,7 +278,7 @@ span_take_free(struct qr_span *span, char *start, unsigned limit, void ***link)
 		}
 		span->free_map[index] = word;
 	}
-	count_set(&span->free, have - count);
+	qr_span_count_set(&span->free, have - count);
 	return count;
 }
 
@@ -334,7 +314,7 @@ span_cut(struct qr_heap *heap, struct qr_span *span, unsigned limit,
     void ***link)
 {
 	char *start = qr_span_start(heap, span);
-	unsigned cut = count_get(&span->cut);
+	unsigned cut = qr_span_count(&span->cut);
 	if (cut == span->blocks)
 		return 0;
 	size_t size = qr_size_of_class(span->size_class);
@@ -345,7 +325,7 @@ span_cut(struct qr_heap *heap, struct qr_span *span, unsigned limit,
 	    (unsigned)qr_min(span->blocks - cut, qr_min(limit, room));
 	for (unsigned i = 0; i < count; i++)
 		*link = chain_append(*link, start + offset + i * size);
-	count_set(&span->cut, cut + count);
+	qr_span_count_set(&span->cut, cut + count);
 	return count;
 }
 
@@ -361,58 +341,6 @@ qr_span_take(struct qr_heap *heap, struct qr_span *span, unsigned limit,
 		count += span_cut(heap, span, limit - count, &link);
 	*link = rest;
 	return count;
-}
-
-/*
- * The product is the block's number above RECIPROCAL_SHIFT, exactly, for the
- * start of each block. What is below is the number times the reciprocal's
- * error, for these alone less than the reciprocal: the error is less than the
- * block, and a span less than the reciprocal (2^19 at least).
- */
-static inline void
-block_put(struct qr_span *span, void *block, size_t offset, unsigned cut)
-{
-	uint64_t product = (uint64_t)offset * span->reciprocal;
-	uint64_t below = product & (((uint64_t)1 << RECIPROCAL_SHIFT) - 1);
-	unsigned number = (unsigned)(product >> RECIPROCAL_SHIFT);
-	QR_ASSERT(below < span->reciprocal,
-	    "free(%p): inside of a block of class %u, not its start", block,
-	    span->size_class);
-	QR_ASSERT(number < cut,
-	    "free(%p): a block of class %u that was never allocated", block,
-	    span->size_class);
-	uint64_t bit = (uint64_t)1 << (number & MAP_MASK);
-	uint64_t *word = &span->free_map[number >> MAP_SHIFT];
-	QR_ASSERT((*word & bit) == 0,
-	    "free(%p): a block of class %u was freed twice", block,
-	    span->size_class);
-	*word |= bit;
-}
-
-void
-qr_span_put(struct qr_heap *heap, struct qr_span *span, void *block)
-{
-	size_t offset = (size_t)((char *)block - qr_span_start(heap, span));
-	block_put(span, block, offset, count_get(&span->cut));
-	count_set(&span->free, count_get(&span->free) + 1);
-}
-
-void *
-qr_span_put_chain(struct qr_heap *heap, struct qr_span *span, void *chain)
-{
-	uintptr_t start = (uintptr_t)qr_span_start(heap, span);
-	uintptr_t bytes = (uintptr_t)span->pages << QR_PAGE_SHIFT;
-	unsigned cut = count_get(&span->cut);
-	unsigned count = 0;
-	/* Ends: no block is put twice, so there are no more than cut. */
-	while (chain != NULL && (uintptr_t)chain - start < bytes) {
-		void *block = chain;
-		chain = *(void **)block;
-		block_put(span, block, (uintptr_t)block - start, cut);
-		count++;
-	}
-	count_set(&span->free, count_get(&span->free) + count);
-	return chain;
 }
 
 /* --- lists --- */
