@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * alias.c: `quire smem`, `pmap`, `procrank` and `watch`: the letters that
- * people's fingers know, put into the words of the views. Words that these
- * tools do not have, --json and the like, are passed on.
+ * alias.c: `quire smem`, `pmap`, `procrank` and `watch`: the letters and words
+ * that people's fingers know, put into the words of the views. Words that
+ * these tools do not have, --json and the like, are passed on.
  */
 #include "alias.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* A letter of a tool. */
+#include "pmaprc.h"
+
+/* A letter of a tool; or a control character, for words without one. */
 struct letter {
 	char letter;
+	const char *name; /* the long one; NULL: there is none */
 	bool has_value;
 	const char *word; /* with %s for the value; NULL: it changes nothing */
 };
@@ -25,6 +28,9 @@ struct tool {
 	    void *ctx);
 	void *ctx;
 };
+
+#define ONLY_BAR '\1'
+#define ONLY_PIE '\2'
 
 static void
 add(struct alias *alias, const char *format, const char *value)
@@ -65,26 +71,25 @@ find_letter(const struct letter *letters, char letter)
 	return NULL;
 }
 
-/* One letter at at[0]; its value, if it has one, is what follows it or the next
- * argument. False: problem. */
-static bool
+static void
 take_letter(const struct tool *tool, const struct letter *letter,
-    const char *at, char ***next, struct alias *alias)
+    const char *value, struct alias *alias)
 {
-	const char *value = "";
-
-	if (letter->has_value && at[1] != '\0')
-		value = at + 1;
-	else if (letter->has_value)
-		value = **next;
-	if (value == NULL)
-		return false;
-	*next += letter->has_value && at[1] == '\0';
-	if (tool->take != NULL && tool->take(alias, *at, value, tool->ctx))
-		return true;
+	if (tool->take != NULL &&
+	    tool->take(alias, letter->letter, value, tool->ctx))
+		return;
 	if (letter->word != NULL)
 		add(alias, letter->word, value);
-	return true;
+}
+
+static bool
+value_missing(const struct tool *tool, const char *option,
+    struct problem *problem)
+{
+	problem_what(problem, EXIT_USAGE, "%s: %s: value missing", tool->name,
+	    option);
+	problem_advise(problem, "quire %s --help", tool->name);
+	return false;
 }
 
 /* "-xk", "-s pss", "-spss". *next is the argument after it. False: problem. */
@@ -94,20 +99,51 @@ take_letters(const struct tool *tool, const char *argument, char ***next,
 {
 	for (const char *at = argument + 1; *at != '\0'; at++) {
 		const struct letter *letter = find_letter(tool->letters, *at);
+		const char option[] = { '-', *at, '\0' };
 		if (letter == NULL) {
 			problem_what(problem, EXIT_USAGE,
-			    "%s: -%c has no meaning here", tool->name, *at);
+			    "%s: %s has no meaning here", tool->name, option);
 			problem_advise(problem, "quire %s --help", tool->name);
 			return false;
 		}
-		if (!take_letter(tool, letter, at, next, alias)) {
-			problem_what(problem, EXIT_USAGE,
-			    "%s: -%c: value missing", tool->name, *at);
-			return false;
+		if (!letter->has_value) {
+			take_letter(tool, letter, "", alias);
+			continue;
 		}
-		if (letter->has_value)
-			return true;
+		const char *value = at[1] != '\0' ? at + 1 : *(*next)++;
+		if (value == NULL)
+			return value_missing(tool, option, problem);
+		take_letter(tool, letter, value, alias);
+		return true;
 	}
+	return true;
+}
+
+/* "--sort=pss", "--sort pss", "--totals"; what the tool does not have is
+ * passed on. False: problem. */
+static bool
+take_word(const struct tool *tool, char *argument, char ***next,
+    struct alias *alias, struct problem *problem)
+{
+	size_t length = strcspn(argument, "=");
+	const struct letter *letter = tool->letters;
+
+	while (letter->letter != '\0' &&
+	       (letter->name == NULL || strlen(letter->name) != length - 2 ||
+		   strncmp(letter->name, argument + 2, length - 2) != 0))
+		letter++;
+	if (letter->letter == '\0' ||
+	    (!letter->has_value && argument[length] == '=')) {
+		pass(alias, argument);
+		return true;
+	}
+	const char *value = "";
+	if (letter->has_value)
+		value = argument[length] == '=' ? argument + length + 1
+						: *(*next)++;
+	if (value == NULL)
+		return value_missing(tool, argument, problem);
+	take_letter(tool, letter, value, alias);
 	return true;
 }
 
@@ -117,11 +153,16 @@ translate(const struct tool *tool, char **arguments, struct alias *alias,
 {
 	while (*arguments != NULL) {
 		char *argument = *arguments++;
-		if (argument[0] != '-' || argument[1] == '\0' ||
-		    argument[1] == '-')
+		bool good = true;
+		if (argument[0] != '-' || argument[1] == '\0')
 			pass(alias, argument);
-		else if (!take_letters(tool, argument, &arguments, alias,
-			     problem))
+		else if (argument[1] == '-')
+			good = take_word(tool, argument, &arguments, alias,
+			    problem);
+		else
+			good = take_letters(tool, argument, &arguments, alias,
+			    problem);
+		if (!good)
 			return false;
 	}
 	return true;
@@ -130,32 +171,37 @@ translate(const struct tool *tool, char **arguments, struct alias *alias,
 /* --- smem --- */
 
 static const struct letter smem_letters[] = {
-	{ 'm', false, "--by=map" },
-	{ 'u', false, "--by=user" },
-	{ 'w', false, NULL },
-	{ 'P', true, "--process=%s" },
-	{ 'M', true, "--mapping=%s" },
-	{ 'U', true, "--user=%s" },
-	{ 'c', true, NULL },
-	{ 's', true, NULL },
-	{ 'r', false, NULL },
-	{ 't', false, "--totals" },
-	{ 'H', false, "--no-header" },
-	{ 'n', false, "--numeric" },
-	{ 'a', false, NULL },
-	{ 'k', false, NULL },
-	{ 'p', false, "--percent" },
-	{ 'R', true, "--ram=%s" },
-	{ 'K', true, NULL },
-	{ 'S', true, "--source=%s" },
-	{ '\0', false, NULL },
+	{ 'm', "mappings", false, "--by=map" },
+	{ 'u', "users", false, "--by=user" },
+	{ 'w', "system", false, NULL },
+	{ 'P', "processfilter", true, "--process=%s" },
+	{ 'M', "mapfilter", true, "--mapping=%s" },
+	{ 'U', "userfilter", true, "--user=%s" },
+	{ 'c', "columns", true, NULL },
+	{ 's', "sort", true, NULL },
+	{ 'r', "reverse", false, NULL },
+	{ 't', "totals", false, "--totals" },
+	{ 'H', "no-header", false, "--no-header" },
+	{ 'n', "numeric", false, NULL },
+	{ 'a', "autosize", false, NULL },
+	{ 'k', "abbreviate", false, NULL },
+	{ 'p', "percent", false, "--percent" },
+	{ 'R', "realmem", true, "--ram=%s" },
+	{ 'K', "kernel", true, NULL },
+	{ 'S', "source", true, "--source=%s" },
+	{ 'b', NULL, false, "--bytes" },
+	{ ONLY_BAR, "bar", true, NULL },
+	{ ONLY_PIE, "pie", true, NULL },
+	{ '\0', NULL, false, NULL },
 };
 
 struct smem {
 	const char *sort;
+	const char *kernel;
+	const char *columns;
 	bool reversed;
 	bool is_system;
-	bool has_columns;
+	bool is_numeric;
 };
 
 /* smem's names of columns in ours, commas between. */
@@ -188,19 +234,34 @@ take_smem(struct alias *alias, char letter, const char *value, void *ctx)
 {
 	struct smem *smem = ctx;
 
-	if (letter == 'c') {
-		add_columns(alias, value);
-		smem->has_columns = true;
-	} else if (letter == 's') {
+	switch (letter) {
+	case 'c':
+		smem->columns = value;
+		return true;
+	case 's':
 		smem->sort = value;
-	} else if (letter == 'r') {
+		return true;
+	case 'r':
 		smem->reversed = true;
-	} else if (letter == 'w') {
+		return true;
+	case 'w':
 		smem->is_system = true;
-	} else {
+		return true;
+	case 'n':
+		smem->is_numeric = true;
+		return true;
+	case 'K':
+		smem->kernel = value;
+		return true;
+	case ONLY_BAR:
+	case ONLY_PIE:
+		add(alias, "--plot=bars", "");
+		smem->sort = value;
+		smem->reversed = true;
+		return true;
+	default:
 		return false;
 	}
-	return true;
 }
 
 bool
@@ -209,17 +270,17 @@ alias_smem(char **arguments, struct alias *alias, struct problem *problem)
 	struct smem smem = { .sort = NULL };
 	const struct tool tool = { "smem", smem_letters, take_smem, &smem };
 
-	for (char **word = arguments; *word != NULL; word++)
-		if (strncmp(*word, "--pie", 5) == 0 ||
-		    strncmp(*word, "--bar", 5) == 0) {
-			problem_what(problem, EXIT_USAGE,
-			    "smem: %s: no windows are opened here", *word);
-			problem_advise(problem, "quire free, quire map PID");
-			return false;
-		}
 	if (!translate(&tool, arguments, alias, problem))
 		return false;
 	alias->command = smem.is_system ? "free" : "ps";
+	if (smem.is_system)
+		add(alias, "--like=smem", "");
+	if (smem.is_system && smem.kernel != NULL)
+		add(alias, "--kernel=%s", smem.kernel);
+	if (!smem.is_system && smem.is_numeric)
+		add(alias, "--numeric", "");
+	if (smem.columns != NULL)
+		add_columns(alias, smem.columns);
 	/* smem's -s has the largest last, and -r turns that round; without
 	 * either the largest is first, as in ps. */
 	if (smem.sort != NULL && smem.reversed)
@@ -232,19 +293,27 @@ alias_smem(char **arguments, struct alias *alias, struct problem *problem)
 /* --- pmap --- */
 
 static const struct letter pmap_letters[] = {
-	{ 'x', false, NULL },
-	{ 'd', false, NULL },
-	{ 'X', false, NULL },
-	{ 'p', false, NULL },
-	{ 'q', false, "--no-header" },
-	{ 'A', true, NULL },
-	{ 'S', true, "--source=%s" },
-	{ '\0', false, NULL },
+	{ 'x', "extended", false, NULL },
+	{ 'd', "device", false, NULL },
+	{ 'X', NULL, false, NULL },
+	{ 'p', "show-path", false, NULL },
+	{ 'q', "quiet", false, "--quiet" },
+	{ 'A', "range", true, NULL },
+	{ 'c', "read-rc", false, NULL },
+	{ 'C', "read-rc-from", true, NULL },
+	{ 'n', "create-rc", false, NULL },
+	{ 'N', "create-rc-to", true, NULL },
+	{ 'S', "source", true, "--source=%s" },
+	{ 'b', NULL, false, "--bytes" },
+	{ '\0', NULL, false, NULL },
 };
 
 struct pmap {
 	unsigned extended; /* how many X */
 	char mode;         /* x, d, or 0 */
+	bool reads;        /* an rc file */
+	bool writes;
+	const char *file; /* NULL: the default */
 };
 
 /* "low,high", hexadecimal, either of which may be missing. */
@@ -276,15 +345,32 @@ take_pmap(struct alias *alias, char letter, const char *value, void *ctx)
 {
 	struct pmap *pmap = ctx;
 
-	if (letter == 'X')
+	switch (letter) {
+	case 'X':
 		pmap->extended++;
-	else if (letter == 'x' || letter == 'd')
+		return true;
+	case 'x':
+	case 'd':
 		pmap->mode = letter;
-	else if (letter == 'A')
+		return true;
+	case 'A':
 		add_range(alias, value);
-	else
+		return true;
+	case 'q':
+		add(alias, "--no-header", "");
 		return false;
-	return true;
+	case 'c':
+	case 'C':
+	case 'n':
+	case 'N':
+		pmap->reads = pmap->reads || letter == 'c' || letter == 'C';
+		pmap->writes = pmap->writes || letter == 'n' || letter == 'N';
+		if (*value != '\0')
+			pmap->file = value;
+		return true;
+	default:
+		return false;
+	}
 }
 
 bool
@@ -292,30 +378,41 @@ alias_pmap(char **arguments, struct alias *alias, struct problem *problem)
 {
 	struct pmap pmap = { .mode = '\0' };
 	const struct tool tool = { "pmap", pmap_letters, take_pmap, &pmap };
+	char list[PMAPRC_LIST_MAX];
 
 	alias->command = "map";
 	if (!translate(&tool, arguments, alias, problem))
 		return false;
+	if (pmap.writes) {
+		alias->command = NULL;
+		return pmaprc_write(pmap.file, problem);
+	}
 	add(alias, "--like=%s",
 	    pmap.extended > 1   ? "pmap-XX"
 	    : pmap.extended > 0 ? "pmap-X"
 	    : pmap.mode == 'x'  ? "pmap-x"
 	    : pmap.mode == 'd'  ? "pmap-d"
 				: "pmap");
+	if (!pmap.reads)
+		return true;
+	if (!pmaprc_read(pmap.file, list, problem))
+		return false;
+	add(alias, "--columns=%s", list);
 	return true;
 }
 
 /* --- procrank --- */
 
 static const struct letter procrank_letters[] = {
-	{ 'v', false, NULL },
-	{ 'r', false, NULL },
-	{ 'p', false, NULL },
-	{ 'u', false, NULL },
-	{ 's', false, NULL },
-	{ 'R', false, NULL },
-	{ 'S', true, "--source=%s" },
-	{ '\0', false, NULL },
+	{ 'v', NULL, false, NULL },
+	{ 'r', NULL, false, NULL },
+	{ 'p', NULL, false, NULL },
+	{ 'u', NULL, false, NULL },
+	{ 's', NULL, false, NULL },
+	{ 'R', NULL, false, NULL },
+	{ 'S', NULL, true, "--source=%s" },
+	{ 'b', NULL, false, "--bytes" },
+	{ '\0', NULL, false, NULL },
 };
 
 struct procrank {

@@ -9,7 +9,7 @@
 
 /* A command in other words: *words is NULL-ended, without the command itself. */
 struct alias {
-	const char *command;
+	const char *command; /* NULL: all that was asked for is done */
 	char *words[ALIAS_WORDS_MAX + 1];
 	unsigned count;
 	char text[8192]; /* words that were made */

@@ -62,7 +62,7 @@ const struct command commands[] = {
 	    "tells, and the first line says what share of a CPU top itself "
 	    "takes. Into a pipe it writes the table once.",
 	    NULL },
-	{ "map", "[OPTION]... PID|NAME",
+	{ "map", "[OPTION]... PID|NAME...",
 	    "Show what a process maps, by kind, by name or by address.",
 	    "  quire map 4121\n"
 	    "  quire map 4121 --by address -s rss -n 20\n"
@@ -78,7 +78,10 @@ const struct command commands[] = {
 	    "belongs to none.\n"
 	    "--pages draws each mapping: a braille cell has eight dots, each "
 	    "for an equal part of its pages, set where most of them are in "
-	    "RAM; a shaded cell is out in swap. --symbols lists what .data, "
+	    "RAM; a shaded cell is out in swap. Columns of pagemap count them "
+	    "by what the kernel knows of them. Of several processes --by "
+	    "address shows each, the others the sums. --symbols lists what "
+	    ".data, "
 	    ".bss and .rodata are made of, the largest first.",
 	    NULL },
 	{ "status", "[OPTION]... PID|NAME",
@@ -136,8 +139,9 @@ const struct command commands[] = {
 	    "they add up to the total.\n"
 	    "used is total less available: what could not be given up at "
 	    "once. Other tools mean other things by that word; --formula "
-	    "shows them side by side. What is not a screen is a table with a "
-	    "row for each of limit, ram and swap.",
+	    "shows them side by side, --like=free has free's own columns, and "
+	    "--like=smem smem's areas of the whole system. What is not a "
+	    "screen is a table with a row for each of limit, ram and swap.",
 	    NULL },
 	{ "meminfo", "[OPTION]...",
 	    "Show every field of the kernel's meminfo with its meaning.",
@@ -159,8 +163,9 @@ const struct command commands[] = {
 	    "for memory, in milliseconds a second; refault_s are pages that "
 	    "came back soon after they were reclaimed.\n"
 	    "For a program in a budget it shows Quire's own counters. "
-	    "--counters shows every counter that the kernel has, --paging "
-	    "the columns of sar -B.",
+	    "--counters shows every counter that the kernel has and what it "
+	    "means, --paging the columns of sar -B, --classic those of "
+	    "procps's vmstat, --pressure how long tasks waited.",
 	    NULL },
 	{ "swap", "[OPTION]...",
 	    "Show where pages go that leave RAM, and how they compress.",
@@ -218,27 +223,61 @@ const struct command commands[] = {
 	    "  quire vmalloc -f 'kind=vmalloc'\n"
 	    "  quire vmalloc --json\n",
 	    vmalloc_main,
-	    "Sums up vmallocinfo by the kernel's functions. ram is pages of "
+	    "Sums up vmallocinfo by the kernel's functions, or shows each "
+	    "range. ram is pages of "
 	    "RAM; addresses of devices have none. It takes root to read "
 	    "it.",
 	    NULL },
-	{ "numa", "[OPTION]...", "Show RAM by NUMA node.",
+	{ "numa", "[OPTION]... [PID|NAME]", "Show RAM by NUMA node.",
 	    "  quire numa\n"
-	    "  quire numa --json\n"
+	    "  quire numa 4121                    its mappings by node\n"
 	    "  quire numa --fail-if 'free<200M'\n",
 	    numa_main,
 	    "Shows each node's memory, and how often pages came from "
 	    "another node than was wanted. What the nodes lack of the "
-	    "machine's total is said below.",
+	    "machine's total is said below. Of a process it shows the "
+	    "mappings, their policies, and on which nodes their pages are; "
+	    "sums by node are said below.",
+	    NULL },
+	{ "cgroups", "[OPTION]... [GROUP|PID|NAME]",
+	    "Show the control groups, and what they have of memory.",
+	    "  quire cgroups\n"
+	    "  quire cgroups /system.slice        all that is told of it\n"
+	    "  quire cgroups --fail-if 'oom_kills>0 or share>90'\n",
+	    cgroups_main,
+	    "Shows all groups with what they use, their limits, and how often "
+	    "they ran into them; of version 1 where it counts memory, else of "
+	    "version 2. A group's numbers hold those of the groups below it. "
+	    "Of one group, or a process's, it shows every file and key that "
+	    "the kernel has, those too that this version does not know.",
+	    NULL },
+	{ "huge", "[OPTION]...", "Show huge pages by their size.",
+	    "  quire huge\n"
+	    "  quire huge -f 'kind=thp and fallback>0'\n"
+	    "  quire huge --json                  with every counter\n",
+	    huge_main,
+	    "Shows the pools of hugetlbfs, and for each size of transparent "
+	    "huge pages where they are given, how many there are, and how "
+	    "often a page fault got one or had to do with less.",
+	    NULL },
+	{ "settings", "[OPTION]...",
+	    "Show what memory management is set to, and what that means.",
+	    "  quire settings\n"
+	    "  quire settings -f 'setting~swap'\n"
+	    "  quire settings --csv >before.csv\n",
+	    settings_main,
+	    "Shows every file in the folders where the kernel's memory "
+	    "management is set: sysctls, huge pages, merging of equal pages, "
+	    "zswap, reclaim. Nothing is changed.",
 	    NULL },
 	{ "pages", "[OPTION]...", "Draw all of RAM, page frame by page frame.",
 	    "  quire pages\n"
 	    "  quire pages --json                 sums alone\n"
-	    "  quire pages --color=always | less -R\n",
+	    "  quire pages --by cgroup            whose they are\n",
 	    pages_main,
-	    "Draws what page frames are used for, and sums them up. A "
-	    "character stands for as many frames as it must. It takes "
-	    "root.",
+	    "Draws what page frames are used for, and sums them up; or, with "
+	    "--by cgroup, sums up who is charged for them. A character stands "
+	    "for as many frames as it must. It takes root.",
 	    NULL },
 	{ "capture", "[OPTION]... [FILE]",
 	    "Keep all that the views show, as a file that they read with -S.",
@@ -287,22 +326,27 @@ const struct command commands[] = {
 	    alias_watch },
 	{ "smem", "[LETTER]...", "Answer to smem's letters.",
 	    "  quire smem -t -k\n"
-	    "  quire smem -u -s pss -r\n"
+	    "  quire smem -w -R 16G\n"
 	    "  quire smem -S capture.tar -c 'pid name pss'\n",
 	    NULL,
 	    "Takes -m, -u, -w, -P, -M, -U, -c, -s, -r, -t, -H, -n, -a, -k, -p, "
-	    "-R, -K and -S as smem has them, and is quire ps or, for -w, "
-	    "quire free. Sizes have units always, unless -b says else; the "
-	    "largest row is on top unless -s asks for another order. Long "
-	    "options are those of the view.",
+	    "-R, -K and -S as smem has them, short or long, and is quire ps "
+	    "or, "
+	    "for -w, quire free --like=smem. --bar and --pie draw bars in the "
+	    "terminal. Sizes have units always, unless -b says else; the "
+	    "largest row is on top unless -s asks for another order. Other "
+	    "long options are those of the view.",
 	    alias_smem },
-	{ "pmap", "[LETTER]... PID", "Answer to pmap's letters.",
+	{ "pmap", "[LETTER]... PID...", "Answer to pmap's letters.",
 	    "  quire pmap -x 4121\n"
 	    "  quire pmap -XX 4121\n"
 	    "  quire pmap -A 7f00000000,7fffffffff 4121\n",
 	    NULL,
-	    "Takes -x, -d, -X, -XX, -p, -q and -A as pmap has them, and is "
-	    "quire map with --like. Long options are those of the view.",
+	    "Takes -x, -d, -X, -XX, -p, -q, -A, -c, -C, -n and -N as pmap has "
+	    "them, short or long, and any number of processes, and is quire "
+	    "map with --like. Files of -c and -C may name every key that the "
+	    "kernel has, and -n writes one that does. Other long options are "
+	    "those of the view.",
 	    alias_pmap },
 	{ "procrank", "[LETTER]...", "Answer to procrank's letters.",
 	    "  quire procrank\n"

@@ -22,7 +22,7 @@ static bool
 takes_argument(const struct option_info *info)
 {
 	return info->kind != OPTION_KIND_FLAG &&
-	       info->kind != OPTION_KIND_SECONDS;
+	       info->kind != OPTION_KIND_PERIOD;
 }
 
 /* The names of a choice with another separator. */
@@ -64,6 +64,7 @@ bash_values(const struct option_info *info)
 		break;
 	case OPTION_KIND_TEXT:
 	case OPTION_KIND_SECONDS:
+	case OPTION_KIND_PERIOD:
 	case OPTION_KIND_FLAG:
 	case OPTION_KIND_SIZE:
 	case OPTION_KIND_BUDGET:
@@ -211,7 +212,7 @@ zsh_value(const struct option_info *info)
 {
 	switch (info->kind) {
 	case OPTION_KIND_FLAG:
-	case OPTION_KIND_SECONDS:
+	case OPTION_KIND_PERIOD:
 		return;
 	case OPTION_KIND_COLUMNS:
 		printf(":columns:_quire_columns");
@@ -230,6 +231,7 @@ zsh_value(const struct option_info *info)
 	case OPTION_KIND_SIZE:
 	case OPTION_KIND_BUDGET:
 	case OPTION_KIND_NUMBER:
+	case OPTION_KIND_SECONDS:
 	case OPTION_KIND_TEXT:
 		printf(":%s: ", info->operand);
 		return;
@@ -321,7 +323,7 @@ fish_value(const struct option_info *info)
 {
 	switch (info->kind) {
 	case OPTION_KIND_FLAG:
-	case OPTION_KIND_SECONDS:
+	case OPTION_KIND_PERIOD:
 		return;
 	case OPTION_KIND_COLUMNS:
 		printf(" -x -a '(__quire_columns)'");
@@ -340,6 +342,7 @@ fish_value(const struct option_info *info)
 	case OPTION_KIND_SIZE:
 	case OPTION_KIND_BUDGET:
 	case OPTION_KIND_NUMBER:
+	case OPTION_KIND_SECONDS:
 	case OPTION_KIND_TEXT:
 		printf(" -x");
 		return;

@@ -95,6 +95,8 @@ dispatch_alias(const struct command *command, char **arguments)
 	}
 	if (!command->translate(arguments, &alias, &problem))
 		return problem_report(&problem);
+	if (alias.command == NULL)
+		return EXIT_OK;
 	const struct command *other = command_find(alias.command);
 	if (other == NULL || other->translate != NULL)
 		return command_unknown(alias.command, EXIT_USAGE);

@@ -112,7 +112,7 @@ put_option(const struct option_info *info)
 	if (info->letter != 0)
 		printf("Fl %c , ", info->letter);
 	printf("Fl Fl %s", info->name);
-	if (info->kind == OPTION_KIND_SECONDS)
+	if (info->kind == OPTION_KIND_PERIOD)
 		printf(" Ns Op = Ns Ar seconds");
 	else if (info->kind == OPTION_KIND_CHOICE)
 		printf(" Ns = Ns Ar word");

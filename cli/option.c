@@ -176,6 +176,7 @@ take_value(struct parse *parse, enum option_id id, const char *value)
 	case OPTION_KIND_NUMBER:
 		return take_number(parse, id, value);
 	case OPTION_KIND_SECONDS:
+	case OPTION_KIND_PERIOD:
 		return take_seconds(parse, id, value);
 	case OPTION_KIND_TEXT:
 		return true;
@@ -198,7 +199,7 @@ take_option(struct parse *parse, enum option_id id, const char *attached)
 		return bad_value(parse, id, attached, "it takes no value");
 	if (info->kind == OPTION_KIND_FLAG)
 		return take_value(parse, id, "");
-	if (attached == NULL && info->kind == OPTION_KIND_SECONDS)
+	if (attached == NULL && info->kind == OPTION_KIND_PERIOD)
 		attached = info->preset;
 	if (attached != NULL)
 		return take_value(parse, id, attached);
@@ -328,7 +329,7 @@ option_print(const struct term *term, const struct option_info *info)
 	char left[96];
 	char text[512];
 	bool has_value = info->kind != OPTION_KIND_FLAG;
-	bool may_lack = info->kind == OPTION_KIND_SECONDS;
+	bool may_lack = info->kind == OPTION_KIND_PERIOD;
 	char letter[] = { '-', info->letter, ',', ' ', '\0' };
 	int length = snprintf(left, sizeof(left), "  %s--%s%s%s%s",
 	    info->letter != 0 ? letter : "    ", info->name,

@@ -24,7 +24,8 @@ enum option_kind {
 	OPTION_KIND_FILE,      /* any text but "" */
 	OPTION_KIND_TEXT,      /* any text */
 	OPTION_KIND_COLUMNS,   /* names of columns */
-	OPTION_KIND_SECONDS,   /* "2", "0.5", attached to the option or not
+	OPTION_KIND_SECONDS,   /* "2", "0.5" */
+	OPTION_KIND_PERIOD,    /* the same, attached to the option or not
 				  there: then the preset */
 };
 

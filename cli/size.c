@@ -128,32 +128,57 @@ put_number(char *text, uint64_t number)
 	return text;
 }
 
+/* "9.8 M" or "118 M" from tenths; the unit is left out of nothing at all. */
+static void
+put_size(char *end, uint64_t tenths, uint64_t rounded, unsigned unit,
+    const char *suffix)
+{
+	static const char units[] = "BKMGT";
+
+	if (unit > 0 && tenths < 1000) {
+		end = put_number(end, tenths / 10);
+		*end++ = '.';
+		end = put_number(end, tenths % 10);
+	} else {
+		end = put_number(end, rounded);
+	}
+	if (tenths != 0) {
+		*end++ = ' ';
+		*end++ = units[unit];
+		while (unit > 0 && *suffix != '\0')
+			*end++ = *suffix++;
+	}
+	*end = '\0';
+}
+
 const char *
 size_format(uint64_t bytes, char *text)
 {
-	static const char units[] = "BKMGT";
 	unsigned unit = 0;
-	char *end = text;
 
 	while (unit < 4 && bytes >> (10 * unit) >= 1000)
 		unit++;
 	unsigned shift = 10 * unit;
 	uint64_t half = shift == 0 ? 0 : (uint64_t)1 << (shift - 1);
 	uint64_t below = bytes & (((uint64_t)1 << shift) - 1);
-	uint64_t tenths =
-	    (bytes >> shift) * 10 + ((below * 10 + half) >> shift);
-	if (unit > 0 && tenths < 1000) {
-		end = put_number(end, tenths / 10);
-		*end++ = '.';
-		end = put_number(end, tenths % 10);
-	} else {
-		end = put_number(end,
-		    (bytes >> shift) + ((below + half) >> shift));
+	uint64_t whole = bytes >> shift;
+	put_size(text, whole * 10 + ((below * 10 + half) >> shift),
+	    whole + ((below + half) >> shift), unit, "");
+	return text;
+}
+
+const char *
+size_format_si(uint64_t bytes, char *text)
+{
+	uint64_t one = 1;
+	unsigned unit = 0;
+
+	while (unit < 4 && bytes / one >= 1000) {
+		one *= 1000;
+		unit++;
 	}
-	if (bytes != 0) {
-		*end++ = ' ';
-		*end++ = units[unit];
-	}
-	*end = '\0';
+	uint64_t whole = bytes / one, below = bytes % one;
+	put_size(text, whole * 10 + (below * 10 + one / 2) / one,
+	    whole + (below + one / 2) / one, unit, "B");
 	return text;
 }

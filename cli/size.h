@@ -33,5 +33,7 @@ uint64_t size_percent_of(uint64_t whole, uint64_t milli_percent);
 /* Writes "0", "812 B", "9.8 M", "118 M", "1.5 G" into text, which has
  * SIZE_TEXT_MAX bytes; returns text. Neither allocates nor uses stdio. */
 const char *size_format(uint64_t bytes, char *text);
+/* The same in powers of 1000: "812 B", "9.8 MB". */
+const char *size_format_si(uint64_t bytes, char *text);
 
 #endif

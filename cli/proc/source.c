@@ -300,6 +300,12 @@ source_list(struct source *source, const char *path, struct arena *arena,
 	if (error == 0 && list.count > 0) {
 		qsort(list.names, list.count, sizeof(*list.names),
 		    compare_names);
+		/* The entries of one folder need not stand together. */
+		size_t kept = 1;
+		for (size_t i = 1; i < list.count; i++)
+			if (strcmp(list.names[kept - 1], list.names[i]) != 0)
+				list.names[kept++] = list.names[i];
+		list.count = kept;
 		*names = arena_alloc(arena, list.count * sizeof(**names));
 		memcpy(*names, list.names, list.count * sizeof(**names));
 	}

@@ -13,10 +13,17 @@
 #define ORDERS     11u
 #define HUGE_ORDER 9u /* 2 MiB, of 4 KiB pages */
 
+/* In hundredths of a percent. */
+static int64_t
+share(int64_t part, int64_t whole)
+{
+	return (int64_t)((double)part * 10000.0 / (double)whole);
+}
+
 static void
 set_orders(struct table *table, size_t row, char *rest)
 {
-	int64_t free_pages = 0, usable = 0;
+	int64_t free_pages = 0, usable = 0, below[ORDERS] = { 0 };
 	char *word;
 
 	for (unsigned order = 0; (word = word_next(&rest)) != NULL; order++) {
@@ -27,15 +34,20 @@ set_orders(struct table *table, size_t row, char *rest)
 		if (order < ORDERS)
 			table_set(table, row,
 			    (enum column_id)(COL_O0 + (int)order), blocks);
+		if (order < ORDERS)
+			below[order] = free_pages;
 		free_pages += blocks << order;
 		usable += order >= HUGE_ORDER ? blocks << order : 0;
 	}
 	table_set(table, row, COL_BUDDY_FREE,
 	    free_pages * (int64_t)QR_PAGE_SIZE);
-	if (free_pages > 0)
-		table_set(table, row, COL_UNUSABLE,
-		    (int64_t)((double)(free_pages - usable) * 10000.0 /
-			      (double)free_pages));
+	if (free_pages == 0)
+		return;
+	table_set(table, row, COL_UNUSABLE,
+	    share(free_pages - usable, free_pages));
+	for (unsigned order = 1; order < ORDERS; order++)
+		table_set(table, row, (enum column_id)(COL_U1 + (int)order - 1),
+		    share(below[order], free_pages));
 }
 
 /* "Node 0, zone   Normal, type    Movable    1 2 3": the row of it. False: it
@@ -136,7 +148,8 @@ fill_types(struct session *session, struct table *table)
 
 static const enum column_id buddy_columns[] = { COL_NODE, COL_ZONE, COL_MIGRATE,
 	COL_O0, COL_O1, COL_O2, COL_O3, COL_O4, COL_O5, COL_O6, COL_O7, COL_O8,
-	COL_O9, COL_O10, COL_BUDDY_FREE, COL_UNUSABLE, COL_BLOCKS,
+	COL_O9, COL_O10, COL_BUDDY_FREE, COL_UNUSABLE, COL_U1, COL_U2, COL_U3,
+	COL_U4, COL_U5, COL_U6, COL_U7, COL_U8, COL_U9, COL_U10, COL_BLOCKS,
 	COLUMN_NONE };
 
 #define ORDER_NAMES "o0,o1,o2,o3,o4,o5,o6,o7,o8,o9,o10"

@@ -24,6 +24,8 @@
 #include "cli/proc/pairs.h"
 #include "cli/proc/tar_write.h"
 #include "cli/size.h"
+#include "cgroup_tree.h"
+#include "settings.h"
 #include "view.h"
 
 /* zstd's levels: of a file, where size counts; of record, which must not
@@ -156,6 +158,8 @@ static const struct {
 	{ "limits", HIDE_NOTHING },
 	{ "oom_score", HIDE_NOTHING },
 	{ "oom_score_adj", HIDE_NOTHING },
+	{ "io", HIDE_NOTHING },
+	{ "ksm_stat", HIDE_NOTHING },
 };
 
 static uint32_t
@@ -239,11 +243,22 @@ add_process(struct writing *writing, int pid)
 
 /* --- the machine --- */
 
-static const char *const machine_files[] = { "vmstat", "uptime", "buddyinfo",
-	"pagetypeinfo", "slabinfo", "zoneinfo", "vmallocinfo", "swaps",
-	"pressure/memory", "sysvipc/shm", "iomem", "cmdline", "loadavg",
-	"sys/vm/overcommit_memory", "sys/vm/overcommit_ratio",
-	"sys/vm/swappiness", "sys/vm/min_free_kbytes" };
+static const char *const machine_files[] = {
+	"vmstat",
+	"stat",
+	"uptime",
+	"buddyinfo",
+	"pagetypeinfo",
+	"slabinfo",
+	"zoneinfo",
+	"vmallocinfo",
+	"swaps",
+	"pressure/memory",
+	"sysvipc/shm",
+	"iomem",
+	"cmdline",
+	"loadavg",
+};
 
 /* Files of all folders below one that begin with a prefix. */
 static void
@@ -266,19 +281,59 @@ add_folders(struct writing *writing, const char *folder, const char *prefix,
 	}
 }
 
-/* The memory files of one group, in the places where each version may be
- * mounted. */
+/* All files of a folder; what is a folder in it cannot be read. */
 static void
-add_group(struct writing *writing, const char *group)
+add_folder(struct writing *writing, const char *folder)
+{
+	char path[PATH_MAX];
+	char **names;
+	int count = source_list(writing->capture->source, folder,
+	    &writing->arena, &names);
+
+	for (int i = 0; i < count; i++) {
+		if (settings_must_skip(names[i]))
+			continue;
+		(void)snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+		if (strncmp(path, "proc/", 5) == 0)
+			add_proc(writing, path + 5);
+		else
+			add_other(writing, path);
+	}
+}
+
+static void
+add_huge_pages(struct writing *writing)
+{
+	static const char *const folders[] = { "sys/kernel/mm/hugepages",
+		"sys/kernel/mm/transparent_hugepage" };
+	char path[PATH_MAX];
+	char **names;
+
+	for (size_t i = 0; i < 2; i++) {
+		int count = source_list(writing->capture->source, folders[i],
+		    &writing->arena, &names);
+		for (int j = 0; j < count; j++) {
+			if (strncmp(names[j], "hugepages-", 10) != 0)
+				continue;
+			(void)snprintf(path, sizeof(path), "%s/%s", folders[i],
+			    names[j]);
+			add_folder(writing, path);
+			(void)snprintf(path, sizeof(path), "%s/%s/stats",
+			    folders[i], names[j]);
+			add_folder(writing, path);
+		}
+	}
+}
+
+/* The memory files of a group where version 2 is mounted, in case version 1
+ * has the rest. */
+static void
+add_second_group(struct writing *writing, const char *group)
 {
 	static const char *const mounts[] = { "sys/fs/cgroup",
-		"sys/fs/cgroup/memory", "sys/fs/cgroup/unified", NULL };
+		"sys/fs/cgroup/unified", NULL };
 	static const char *const files[] = { "memory.max", "memory.high",
-		"memory.current", "memory.stat", "memory.events",
-		"memory.swap.max", "memory.swap.current", "memory.peak",
-		"memory.limit_in_bytes", "memory.usage_in_bytes",
-		"memory.max_usage_in_bytes", "memory.failcnt",
-		"memory.kmem.usage_in_bytes", NULL };
+		"memory.current", "memory.stat", NULL };
 	char path[PATH_MAX];
 
 	for (size_t i = 0; mounts[i] != NULL; i++)
@@ -291,7 +346,7 @@ add_group(struct writing *writing, const char *group)
 
 /* Our control groups and all above them. */
 static void
-add_groups(struct writing *writing)
+add_second_groups(struct writing *writing)
 {
 	char *line;
 
@@ -304,12 +359,50 @@ add_groups(struct writing *writing)
 		char *group = strrchr(line, ':');
 		char *slash = group;
 		while (slash != NULL) {
-			add_group(writing, group + 1);
+			add_second_group(writing, group + 1);
 			slash = strrchr(group + 1, '/');
 			if (slash != NULL)
 				*slash = '\0';
 		}
 	}
+}
+
+/* Whether a group is another, or is above it. */
+static bool
+holds(const char *group, const char *other)
+{
+	size_t length = strlen(group);
+
+	return strcmp(group, "/") == 0 ||
+	       (strncmp(group, other, length) == 0 &&
+		   (other[length] == '\0' || other[length] == '/'));
+}
+
+/* What `quire cgroups` lists of all groups; our own and those above it are
+ * captured whole. */
+static void
+add_groups(struct writing *writing)
+{
+	struct session session = { .source = writing->capture->source };
+	struct cgroup_tree tree;
+
+	if (!cgroup_tree_open(&session, &tree))
+		return;
+	if (tree.version == 1)
+		add_second_groups(writing);
+	const char *own = cgroup_tree_of_self(&session, &tree);
+	cgroup_tree_list(&session, &tree);
+	for (size_t i = 0; i < tree.count; i++) {
+		const char *const *files = cgroups_files(tree.version);
+		const char *group = tree.groups[i];
+		if (own != NULL && holds(group, own))
+			add_folder(writing, cgroup_tree_path(&tree, group, ""));
+		else
+			for (; *files != NULL; files++)
+				add_other(writing,
+				    cgroup_tree_path(&tree, group, *files));
+	}
+	cgroup_tree_close(&tree);
 }
 
 static void
@@ -383,6 +476,10 @@ add_machine(struct writing *writing)
 			add_proc(writing, machine_files[i]);
 	add_folders(writing, "sys/devices/system/node", "node", node_files);
 	add_folders(writing, "sys/block", "zram", zram_files);
+	for (const struct settings_folder *folder = settings_folders;
+	     folder->path != NULL; folder++)
+		add_folder(writing, folder->path);
+	add_huge_pages(writing);
 	if (writing->capture->anonymous)
 		return;
 	add_proc(writing, "self/cgroup");

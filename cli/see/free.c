@@ -32,6 +32,10 @@ add_ram(struct table *table, const struct meminfo *m)
 	table_set(table, row, COL_KERNEL, m->kernel);
 	table_set(table, row, COL_UNACCOUNTED, m->unaccounted);
 	table_set(table, row, COL_FREE, m->free);
+	table_set(table, row, COL_BUFFERS, m->buffers);
+	table_set(table, row, COL_CACHE, m->cached + m->sreclaimable);
+	table_set(table, row, COL_BUFF_CACHE,
+	    m->buffers + m->cached + m->sreclaimable);
 }
 
 static void
@@ -171,8 +175,7 @@ put_parts(const struct session *session, const struct table *table, size_t row)
 	static const char *const blocks[] = { "█", "▓", "▒", "▞", "▚", "?",
 		"░" };
 	const struct term *term = &session->term;
-	const struct style_of_table style = { .exact = session_has(session,
-						  OPTION_BYTES) };
+	const struct style_of_table style = view_style(session);
 	double total = (double)number_of(table, row, COL_SIZE);
 	char text[TEXT_OF_CELL];
 
@@ -193,8 +196,7 @@ put_parts(const struct session *session, const struct table *table, size_t row)
 static void
 screen_free(struct session *session, struct table *table)
 {
-	const struct style_of_table style = { .exact = session_has(session,
-						  OPTION_BYTES) };
+	const struct style_of_table style = view_style(session);
 	const struct term *term = &session->term;
 	char text[TEXT_OF_CELL], used[TEXT_OF_CELL], available[TEXT_OF_CELL];
 
@@ -260,7 +262,8 @@ fill_formula(struct session *session, struct table *table)
 
 static const enum column_id free_columns[] = { COL_OF, COL_SIZE, COL_USED,
 	COL_PROGRAMS, COL_SHARED, COL_FILES, COL_HUGE, COL_KERNEL,
-	COL_UNACCOUNTED, COL_FREE, COL_AVAILABLE, COLUMN_NONE };
+	COL_UNACCOUNTED, COL_FREE, COL_BUFFERS, COL_CACHE, COL_BUFF_CACHE,
+	COL_AVAILABLE, COLUMN_NONE };
 
 static const enum column_id formula_columns[] = { COL_TOOL, COL_USED,
 	COL_FORMULA, COLUMN_NONE };
@@ -277,6 +280,18 @@ const struct view free_view = {
 	.next = "quire ps -t   quire meminfo   quire free --formula",
 };
 
+/* A table on a screen, too. */
+const struct view free_free_view = {
+	.name = "free-free",
+	.command = "free",
+	.columns = free_columns,
+	.preset = "of,total,used,free,shared,buffers,cache,available",
+	.narrow = "buffers",
+	.sort = "",
+	.fill = fill_free,
+	.next = "quire free   quire free --formula",
+};
+
 const struct view formula_view = {
 	.name = "free-formula",
 	.command = "free",
@@ -290,6 +305,13 @@ const struct view formula_view = {
 int
 free_main(const struct options *options)
 {
+	/* In the order of FREE_LIKES. */
+	static const struct view *const likes[] = { &free_free_view,
+		&areas_view };
+
+	if (options->text[OPTION_FREE_LIKE] != NULL)
+		return view_main(options,
+		    likes[options->number[OPTION_FREE_LIKE]]);
 	return view_main(options,
 	    options->text[OPTION_FORMULA] != NULL ? &formula_view : &free_view);
 }

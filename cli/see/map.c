@@ -96,47 +96,91 @@ map_kind(const struct smaps_area *area)
 
 struct maps {
 	struct session *session;
-	struct table *table;
+	struct table *table; /* of the rows */
+	struct table *notes; /* where the talk goes */
 	int pid;
-	struct area_sums kinds[KIND_COUNT];
+	const char *whose; /* "4121: " before a note, where there are several */
+	struct area_sums kinds[KIND_COUNT]; /* of all processes */
+	/* Of the current one: */
+	size_t first_row;
 	struct area_sums all;
 	int64_t charged_gap; /* listed, and not charged to the process */
+	int64_t writable_private, shared; /* addresses, as pmap -d sums them */
 };
 
 /* The vsyscall page is listed in every process, and belongs to none. */
 static void
 count_area(struct maps *maps, const struct smaps_area *area)
 {
+	int64_t size = (int64_t)(area->end - area->start);
+
 	area_sums_add(&maps->all, area);
 	if (begins(area->name, "[vsyscall]"))
-		maps->charged_gap += (int64_t)(area->end - area->start);
+		maps->charged_gap += size;
+	if (area->perms[3] == 's')
+		maps->shared += size;
+	else if (area->perms[1] == 'w')
+		maps->writable_private += size;
 }
 
 static bool
-read_areas(struct maps *maps,
+read_process(struct maps *maps, const char *word,
     void (*visit)(void *ctx, const struct smaps_area *area))
 {
 	char path[64];
 
-	if (!subject_find(maps->session, &maps->pid))
+	if (!subject_find_word(maps->session, word, &maps->pid))
 		return false;
+	maps->first_row = maps->table->row_count;
+	maps->all = (struct area_sums){ .count = 0 };
+	maps->charged_gap = maps->writable_private = maps->shared = 0;
 	(void)snprintf(path, sizeof(path), "proc/%d/smaps", maps->pid);
 	int error = smaps_read(maps->session->source, path, visit, maps);
 	if (error != 0)
 		return subject_unreadable(maps->session, maps->pid, error);
+	return true;
+}
+
+/* Reads each process that an operand names; finish is called after each. */
+static bool
+read_processes(struct maps *maps,
+    void (*visit)(void *ctx, const struct smaps_area *area),
+    void (*finish)(struct maps *maps))
+{
+	char **words = maps->session->options->operands;
+	bool several = words[0] != NULL && words[1] != NULL;
+
+	if (words[0] == NULL)
+		return subject_find(maps->session, &maps->pid);
+	for (; *words != NULL; words++) {
+		const struct problem *problem = &maps->session->problem;
+		if (!read_process(maps, *words, visit)) {
+			if (!several)
+				return false;
+			maps->session->is_partial = true;
+			table_note(maps->notes, "%s: %s", problem->what,
+			    problem->why);
+			continue;
+		}
+		maps->whose = several ? arena_format(&maps->notes->arena,
+					    "%d: ", maps->pid)
+				      : "";
+		finish(maps);
+	}
 	maps->session->may_be_empty = true;
 	return true;
 }
 
 static void
-note_difference(struct table *table, const char *what, int64_t sum,
+note_difference(const struct maps *maps, const char *what, int64_t sum,
     int64_t whole)
 {
 	char text[SIZE_TEXT_MAX];
 	int64_t more = whole - sum;
 
 	if (more != 0)
-		table_note(table, "%s of the whole process is %s %s", what,
+		table_note(maps->notes, "%s%s of the whole process is %s %s",
+		    maps->whose, what,
 		    size_format((uint64_t)(more < 0 ? -more : more), text),
 		    more < 0 ? "less" : "more");
 }
@@ -147,11 +191,9 @@ take_whole(void *ctx, const struct smaps_area *area)
 	area_sums_add(ctx, area);
 }
 
-/* Compares the sums with what the kernel says of the whole. */
 static void
-reconcile(struct maps *maps)
+compare_size(const struct maps *maps)
 {
-	struct area_sums whole = { .count = 0 };
 	struct pair pair;
 	char path[64];
 	int64_t size = -1;
@@ -163,28 +205,37 @@ reconcile(struct maps *maps)
 			size = pair.number;
 	if (size >= 0 && size + maps->charged_gap == maps->all.virtual_bytes &&
 	    maps->charged_gap > 0)
-		table_note(maps->table,
-		    "VmSize is %lld K less: the vsyscall "
-		    "page is listed, not charged",
-		    (long long)maps->charged_gap / 1024);
+		table_note(maps->notes,
+		    "%sVmSize is %lld K less: the vsyscall page is listed, "
+		    "not charged",
+		    maps->whose, (long long)maps->charged_gap / 1024);
 	else if (size >= 0)
-		note_difference(maps->table, "VmSize", maps->all.virtual_bytes,
-		    size);
+		note_difference(maps, "VmSize", maps->all.virtual_bytes, size);
+}
+
+/* Compares the sums with what the kernel says of the whole. */
+static void
+reconcile(struct maps *maps)
+{
+	struct area_sums whole = { .count = 0 };
+	char path[64];
+
+	compare_size(maps);
 	(void)snprintf(path, sizeof(path), "proc/%d/smaps_rollup", maps->pid);
 	if (smaps_read(maps->session->source, path, take_whole, &whole) != 0 ||
 	    whole.count == 0)
 		return;
-	note_difference(maps->table, "rss", maps->all.value[SMAPS_RSS],
+	note_difference(maps, "rss", maps->all.value[SMAPS_RSS],
 	    whole.value[SMAPS_RSS]);
 	/* The kernel rounds the share of each mapping down to a KiB. */
 	int64_t pss = whole.value[SMAPS_PSS] - maps->all.value[SMAPS_PSS];
 	if (pss > 0 && pss <= maps->all.count * 1024)
-		table_note(maps->table,
-		    "pss of the whole process is %lld K more: each mapping's "
-		    "is rounded down",
-		    (long long)pss / 1024);
+		table_note(maps->notes,
+		    "%spss of the whole process is %lld K more: each "
+		    "mapping's is rounded down",
+		    maps->whose, (long long)pss / 1024);
 	else
-		note_difference(maps->table, "pss", maps->all.value[SMAPS_PSS],
+		note_difference(maps, "pss", maps->all.value[SMAPS_PSS],
 		    whole.value[SMAPS_PSS]);
 }
 
@@ -225,13 +276,22 @@ set_bar(struct maps *maps, size_t row, const struct area_sums *sums,
 	buffer_fini(&bar);
 }
 
+static void
+finish_kinds(struct maps *maps)
+{
+	reconcile(maps);
+	quire_page_note(maps->session, maps->notes, maps->pid);
+}
+
 static bool
 fill_kinds(struct session *session, struct table *table)
 {
-	struct maps maps = { .session = session, .table = table };
+	struct maps maps = { .session = session,
+		.table = table,
+		.notes = table };
 	int64_t largest = 0;
 
-	if (!read_areas(&maps, visit_kind))
+	if (!read_processes(&maps, visit_kind, finish_kinds))
 		return false;
 	for (int kind = 0; kind < KIND_COUNT; kind++) {
 		int64_t size = maps.kinds[kind].value[SMAPS_RSS] +
@@ -252,8 +312,6 @@ fill_kinds(struct session *session, struct table *table)
 		sums->count = count;
 		table_set(table, row, COL_VSS, sums->virtual_bytes);
 	}
-	reconcile(&maps);
-	quire_page_note(session, table, maps.pid);
 	return true;
 }
 
@@ -285,6 +343,7 @@ visit_address(void *ctx, const struct smaps_area *area)
 
 	count_area(maps, area);
 	area_sums_add(&sums, area);
+	table_set(maps->table, row, COL_PID, maps->pid);
 	set_place(maps->table, row, area);
 	area_sums_set(&sums, maps->table, row);
 	table_set(maps->table, row, COL_VSS, sums.virtual_bytes);
@@ -292,22 +351,42 @@ visit_address(void *ctx, const struct smaps_area *area)
 	area_unknown_set(area, maps->table, row);
 }
 
+/* pmap -d's last line: what is written to by this process alone. */
+static void
+note_addresses(const struct maps *maps)
+{
+	char mapped[SIZE_TEXT_MAX], own[SIZE_TEXT_MAX], shared[SIZE_TEXT_MAX];
+
+	table_note(maps->notes,
+	    "%s%s mapped: %s writable and private, %s shared", maps->whose,
+	    size_format((uint64_t)maps->all.virtual_bytes, mapped),
+	    size_format((uint64_t)maps->writable_private, own),
+	    size_format((uint64_t)maps->shared, shared));
+}
+
+static void
+finish_addresses(struct maps *maps)
+{
+	map_look_at_pages(maps->session, maps->table, maps->pid,
+	    maps->first_row);
+	if (maps->session->view == &map_pmap_d_view)
+		note_addresses(maps);
+	reconcile(maps);
+}
+
 static bool
 fill_addresses(struct session *session, struct table *table)
 {
-	static const enum column_id drawn[] = { COL_START, COL_END, COL_RSS,
-		COL_SWAP };
-	struct maps maps = { .session = session, .table = table };
-	bool draws = table_wants(table, COL_PAGES);
+	struct maps maps = { .session = session,
+		.table = table,
+		.notes = table };
+	char **words = session->options->operands;
 
-	for (size_t i = 0; draws && i < sizeof(drawn) / sizeof(drawn[0]); i++)
-		table->columns[table_find(table, drawn[i])].wanted = true;
-	if (!read_areas(&maps, visit_address))
-		return false;
-	if (draws)
-		map_draw_pages(session, table, maps.pid);
-	reconcile(&maps);
-	return true;
+	map_want_pages(table);
+	if (words[0] != NULL && words[1] != NULL &&
+	    !session_has(session, OPTION_COLUMNS))
+		table_show_first(table, COL_PID);
+	return read_processes(&maps, visit_address, finish_addresses);
 }
 
 /* --- by name --- */
@@ -316,19 +395,18 @@ static bool
 fill_names(struct session *session, struct table *table)
 {
 	struct table areas;
-	struct maps maps = { .session = session, .table = &areas };
+	struct maps maps = { .session = session,
+		.table = &areas,
+		.notes = table };
 
 	table_init(&areas, map_address_view.columns);
 	areas.keeps_unknown = table->keeps_unknown;
 	for (size_t i = 0; i < areas.column_count; i++)
 		areas.columns[i].wanted = true;
-	areas.columns[table_find(&areas, COL_PAGES)].wanted = false;
-	bool good = read_areas(&maps, visit_address);
+	bool good = read_processes(&maps, visit_address, reconcile);
 	if (good) {
 		table_order_all(&areas);
 		group_rows(&areas, COL_MAP, table);
-		maps.table = table;
-		reconcile(&maps);
 	}
 	table_fini(&areas);
 	return good;
@@ -348,10 +426,13 @@ static const enum column_id kind_columns[] = { COL_KIND, MAP_SUMS, COL_BAR,
 	COLUMN_NONE };
 static const enum column_id name_columns[] = { COL_MAP, MAP_SUMS, COL_N,
 	COLUMN_NONE };
-static const enum column_id address_columns[] = { COL_START, COL_END, COL_PERMS,
-	COL_OFFSET, COL_DEVICE, COL_INODE, COL_KIND, MAP_SUMS, COL_THP_ELIGIBLE,
-	COL_PROTECTION_KEY, COL_KERNEL_PAGE, COL_MMU_PAGE, COL_VMFLAGS,
-	COL_PAGES, COL_MAP, COLUMN_NONE };
+static const enum column_id address_columns[] = { COL_PID, COL_START, COL_END,
+	COL_PERMS, COL_OFFSET, COL_DEVICE, COL_INODE, COL_KIND, MAP_SUMS,
+	COL_THP_ELIGIBLE, COL_PROTECTION_KEY, COL_KERNEL_PAGE, COL_MMU_PAGE,
+	COL_VMFLAGS, COL_PAGES, COL_PM_PRESENT, COL_PM_SWAPPED,
+	COL_PM_EXCLUSIVE, COL_PM_FILE, COL_PM_DIRTY, COL_PM_PROTECTED,
+	COL_PM_WRITTEN, COL_PM_ZERO, COL_PM_HUGE, COL_BUILD_ID, COL_MAP,
+	COLUMN_NONE };
 
 const struct view map_view = {
 	.name = "map",

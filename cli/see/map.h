@@ -9,8 +9,14 @@
 /* heap, anonymous, stack and so on. */
 const char *map_kind(const struct smaps_area *area);
 
-/* Sets COL_PAGES of each row, by its address and end, to a picture of which
- * pages are in RAM and which in swap. */
-void map_draw_pages(struct session *session, struct table *table, int pid);
+/* Of the rows from first on, mappings of a process at their addresses: what
+ * its pagemap tells, as far as columns of it are wanted, the picture of
+ * COL_PAGES among them; and which build the files are of. */
+void map_look_at_pages(struct session *session, struct table *table, int pid,
+    size_t first);
+
+/* Wants what map_look_at_pages goes by, if a column of its is wanted; to be
+ * called before there are rows. */
+void map_want_pages(struct table *table);
 
 #endif

@@ -10,6 +10,7 @@
  * part: it has the stacks in it, and device memory that is no RAM.
  */
 #include "meminfo.h"
+#include "field_words.h"
 
 #include <string.h>
 
@@ -68,8 +69,8 @@ meminfo_read(struct session *session, struct meminfo *meminfo)
 	return false;
 }
 
-static const char *
-meaning_of(const char *key)
+const char *
+meminfo_meaning(const char *key)
 {
 	static const struct {
 		const char *key, *meaning;
@@ -96,12 +97,11 @@ fill_meminfo(struct session *session, struct table *table)
 		return false;
 	char *text = session_read(session, "proc/meminfo");
 	while (pair_next(&text, &pair)) {
-		const char *meaning = meaning_of(pair.key);
+		const char *meaning = meminfo_meaning(pair.key);
 		size_t row = table_add_row(table);
 		table_set_text(table, row, COL_FIELD, pair.key);
 		table_point_text(table, row, COL_H_MEANING,
-		    meaning != NULL ? meaning
-				    : "Not known to this version of Quire.");
+		    meaning != NULL ? meaning : FIELD_UNKNOWN);
 		if (!pair.is_bytes) {
 			table_set(table, row, COL_NUMBER, pair.number);
 			continue;
@@ -109,7 +109,8 @@ fill_meminfo(struct session *session, struct table *table)
 		table_set(table, row, COL_BYTES, pair.number);
 		if (pair.number <= meminfo.total)
 			table_set(table, row, COL_SHARE,
-			    pair.number * 10000 / meminfo.total);
+			    (int64_t)((double)pair.number * 10000.0 /
+				      (double)meminfo.total));
 	}
 	table_fact(table, "unaccounted", meminfo.unaccounted);
 	if (meminfo.unaccounted >= 0)

@@ -19,7 +19,8 @@
 	X(hugetlb, "Hugetlb") X(huge_total, "HugePages_Total")                \
 	X(huge_size, "Hugepagesize") X(commit_limit, "CommitLimit")           \
 	X(committed, "Committed_AS") X(mapped, "Mapped")                      \
-	X(unaccepted, "Unaccepted") X(balloon, "Balloon")
+	X(unaccepted, "Unaccepted") X(balloon, "Balloon")                      \
+	X(active, "Active") X(inactive, "Inactive")
 /* clang-format on */
 
 struct meminfo {

@@ -164,5 +164,6 @@ const struct view numa_view = {
 int
 numa_main(const struct options *options)
 {
-	return view_main(options, &numa_view);
+	return view_main(options,
+	    options->operands[0] != NULL ? &numa_maps_view : &numa_view);
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/size.h"
+#include "frames.h"
 #include "views.h"
 
 #define BATCH        ((size_t)65536) /* frames a read */
@@ -25,7 +26,6 @@
 #define FLAG_BACKED  BIT(14)
 #define FLAG_HUGE    BIT(17)
 #define FLAG_POISON  BIT(19)
-#define FLAG_NOPAGE  BIT(20)
 #define FLAG_THP     BIT(22)
 #define FLAG_OFFLINE BIT(23)
 #define FLAG_PGTABLE BIT(26)
@@ -72,7 +72,7 @@ static const struct {
 static enum use
 use_of(uint64_t flags)
 {
-	if ((flags & FLAG_NOPAGE) != 0)
+	if ((flags & FRAME_NOPAGE) != 0)
 		return USE_NONE;
 	if ((flags & FLAG_POISON) != 0)
 		return USE_BAD;
@@ -99,16 +99,22 @@ struct picture {
 	size_t count;
 	size_t frames_per_cell;
 	uint64_t sums[USE_COUNT];
+	uint64_t mapped[USE_COUNT], shared[USE_COUNT]; /* of counts, if read */
 };
 
+/* counts: how often each frame is mapped; NULL: not asked for. */
 static void
-count_frames(struct picture *picture, const uint64_t *flags, size_t count,
-    size_t first)
+count_frames(struct picture *picture, const uint64_t *flags,
+    const uint64_t *counts, size_t count, size_t first)
 {
 	for (size_t i = 0; i < count; i++) {
 		enum use use = use_of(flags[i]);
 		size_t cell = (first + i) / picture->frames_per_cell;
 		picture->sums[use]++;
+		if (counts != NULL) {
+			picture->mapped[use] += counts[i] > 0;
+			picture->shared[use] += counts[i] > 1;
+		}
 		if (cell >= picture->count) {
 			picture->cells = grow(picture->cells,
 			    (cell + 1024) * sizeof(*picture->cells));
@@ -121,32 +127,48 @@ count_frames(struct picture *picture, const uint64_t *flags, size_t count,
 	}
 }
 
-static bool
-read_frames(struct session *session, struct picture *picture)
+int
+frames_open(struct session *session, const char *path)
 {
 	int fd = source_is_live(session->source)
-		     ? open("/proc/kpageflags", O_RDONLY | O_CLOEXEC)
+		     ? open(path, O_RDONLY | O_CLOEXEC)
 		     : -1;
-	if (fd < 0) {
-		problem_what(&session->problem, EXIT_FAILED,
-		    "page frames cannot be looked at");
-		problem_why(&session->problem, "%s",
-		    source_is_live(session->source)
-			? strerror(errno)
-			: "a capture does not hold them");
-		problem_advise(&session->problem, "as root: quire pages");
+	if (fd >= 0)
+		return fd;
+	problem_what(&session->problem, EXIT_FAILED,
+	    "page frames cannot be looked at");
+	problem_why(&session->problem, "%s",
+	    source_is_live(session->source) ? strerror(errno)
+					    : "a capture does not hold them");
+	problem_advise(&session->problem, "as root: quire pages");
+	return -1;
+}
+
+static bool
+read_frames(struct session *session, struct picture *picture, bool counts_maps)
+{
+	int fd = frames_open(session, "/proc/kpageflags");
+	int count_fd = fd >= 0 && counts_maps
+			   ? open("/proc/kpagecount", O_RDONLY | O_CLOEXEC)
+			   : -1;
+	if (fd < 0)
 		return false;
-	}
-	uint64_t *flags = grow(NULL, BATCH * sizeof(*flags));
+	uint64_t *flags = grow(NULL, 2 * BATCH * sizeof(*flags));
+	uint64_t *counts = flags + BATCH;
 	size_t frames = 0;
 	ssize_t got;
 	while ((got = read(fd, flags, BATCH * sizeof(*flags))) > 0) {
 		size_t count = (size_t)got / sizeof(*flags);
-		count_frames(picture, flags, count, frames);
+		bool counted =
+		    count_fd >= 0 && read(count_fd, counts, (size_t)got) == got;
+		count_frames(picture, flags, counted ? counts : NULL, count,
+		    frames);
 		frames += count;
 	}
 	free(flags);
 	(void)close(fd);
+	if (count_fd >= 0)
+		(void)close(count_fd);
 	return true;
 }
 
@@ -168,7 +190,8 @@ fill_pages(struct session *session, struct table *table)
 	memset(picture, 0, sizeof(*picture));
 	picture->frames_per_cell = 512; /* a pageblock of 2 MiB */
 	session->state = picture;
-	if (!read_frames(session, picture))
+	bool counts_maps = table_wants_source(table, "kpagecount");
+	if (!read_frames(session, picture, counts_maps))
 		return false;
 	for (int use = 0; use < USE_NONE; use++) {
 		if (picture->sums[use] == 0)
@@ -179,6 +202,12 @@ fill_pages(struct session *session, struct table *table)
 		table_set(table, row, COL_FRAMES, (int64_t)picture->sums[use]);
 		table_set(table, row, COL_FRAME_BYTES,
 		    (int64_t)(picture->sums[use] * QR_PAGE_SIZE));
+		if (!counts_maps)
+			continue;
+		table_set(table, row, COL_FRAME_MAPPED,
+		    (int64_t)(picture->mapped[use] * QR_PAGE_SIZE));
+		table_set(table, row, COL_FRAME_SHARED,
+		    (int64_t)(picture->shared[use] * QR_PAGE_SIZE));
 	}
 	return true;
 }
@@ -205,10 +234,7 @@ screen_pages(struct session *session, struct table *table)
 {
 	const struct picture *picture = session->state;
 	const struct term *term = &session->term;
-	const struct style_of_table style = { .header = true,
-		.totals = true,
-		.fits = term->is_terminal,
-		.exact = session_has(session, OPTION_BYTES) };
+	const struct style_of_table style = view_style(session);
 	size_t *with_ram = grow(NULL, (picture->count + 1) * sizeof(size_t));
 	size_t count = 0;
 	char text[SIZE_TEXT_MAX];
@@ -242,7 +268,8 @@ screen_pages(struct session *session, struct table *table)
 }
 
 static const enum column_id pages_columns[] = { COL_PAGE_KIND, COL_FRAMES,
-	COL_FRAME_BYTES, COL_H_MEANING, COLUMN_NONE };
+	COL_FRAME_BYTES, COL_FRAME_MAPPED, COL_FRAME_SHARED, COL_H_MEANING,
+	COLUMN_NONE };
 
 const struct view pages_view = {
 	.name = "pages",
@@ -254,11 +281,13 @@ const struct view pages_view = {
 	.fill = fill_pages,
 	.screen = screen_pages,
 	.end = end_pages,
-	.next = "quire buddy   quire free",
+	.next = "quire pages --by cgroup   quire buddy   quire free",
 };
 
 int
 pages_main(const struct options *options)
 {
-	return view_main(options, &pages_view);
+	return view_main(options, options->number[OPTION_PAGES_BY] == 0
+				      ? &pages_view
+				      : &pages_cgroup_view);
 }

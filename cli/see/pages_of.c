@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pages_of.c: pictures of mappings, out of PID/pagemap: a word for each page,
- * bit 63 in RAM, bit 62 in swap. A cell of a picture stands for as many pages
- * as it must; braille dots show how many of its eight parts are mostly in
- * RAM, a shade that it is out in swap.
+ * pages_of.c: mappings page by page, out of PID/pagemap: a word for each page,
+ * whose upper bits say where it is. Sums of them are columns, and so is a
+ * picture. A cell of it stands for as many pages as it must; braille dots show
+ * how many of its eight parts are mostly in RAM, a shade that it is out in
+ * swap.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "map.h"
+#include "page_scan.h"
 
 #define CELLS_MAX   32u
 #define DOTS        8u             /* parts of a cell */
@@ -18,20 +20,56 @@
 #define BIT_PRESENT ((uint64_t)1 << 63)
 #define BIT_SWAPPED ((uint64_t)1 << 62)
 
+/* The bits that are summed up. */
+static const struct {
+	enum column_id id;
+	uint64_t bit;
+} sums[] = {
+	{ COL_PM_PRESENT, BIT_PRESENT },
+	{ COL_PM_SWAPPED, BIT_SWAPPED },
+	{ COL_PM_FILE, (uint64_t)1 << 61 },
+	{ COL_PM_PROTECTED, (uint64_t)1 << 57 },
+	{ COL_PM_EXCLUSIVE, (uint64_t)1 << 56 },
+	{ COL_PM_DIRTY, (uint64_t)1 << 55 },
+};
+
+#define SUM_COUNT (sizeof(sums) / sizeof(sums[0]))
+
 /* A part of a mapping: counts of its pages. */
 struct part {
 	size_t pages, present, swapped;
 };
 
-/* Reads [first, first + count) pages into parts, count / parts to each. */
+/* All of a mapping. */
+struct counted {
+	size_t by_bit[SUM_COUNT];
+	struct part parts[CELLS_MAX * DOTS]; /* of the picture */
+	size_t part_count;
+};
+
+/* Takes words of the pages from done on, out of count. */
+static void
+count_words(struct counted *counted, const uint64_t *words, size_t pages,
+    size_t done, size_t count)
+{
+	for (size_t i = 0; i < pages; i++) {
+		struct part *part =
+		    &counted->parts[(done + i) * counted->part_count / count];
+		part->pages++;
+		part->present += (words[i] & BIT_PRESENT) != 0;
+		part->swapped += (words[i] & BIT_SWAPPED) != 0;
+		for (size_t j = 0; j < SUM_COUNT; j++)
+			counted->by_bit[j] += (words[i] & sums[j].bit) != 0;
+	}
+}
+
+/* Reads [first, first + count) pages. */
 static bool
-read_parts(int fd, uint64_t first, size_t count, struct part *parts,
-    size_t part_count)
+read_pages(int fd, uint64_t first, size_t count, struct counted *counted)
 {
 	uint64_t *words = grow(NULL, BATCH * sizeof(*words));
 	size_t done = 0;
 
-	memset(parts, 0, part_count * sizeof(*parts));
 	while (done < count) {
 		size_t want = count - done < BATCH ? count - done : BATCH;
 		ssize_t got = pread(fd, words, want * sizeof(*words),
@@ -39,13 +77,7 @@ read_parts(int fd, uint64_t first, size_t count, struct part *parts,
 		if (got <= 0)
 			break;
 		size_t pages = (size_t)got / sizeof(*words);
-		for (size_t i = 0; i < pages; i++) {
-			struct part *part =
-			    &parts[(done + i) * part_count / count];
-			part->pages++;
-			part->present += (words[i] & BIT_PRESENT) != 0;
-			part->swapped += (words[i] & BIT_SWAPPED) != 0;
-		}
+		count_words(counted, words, pages, done, count);
 		done += pages;
 	}
 	free(words);
@@ -87,51 +119,95 @@ put_cell(struct buffer *picture, const struct part *parts, bool utf8)
 }
 
 static void
-draw_row(struct table *table, size_t row, int fd, bool utf8)
+draw(struct table *table, size_t row, const struct counted *counted, bool utf8)
 {
-	struct part parts[CELLS_MAX * DOTS];
+	struct buffer picture = { 0 };
+
+	for (size_t i = 0; i < counted->part_count; i += DOTS)
+		put_cell(&picture, counted->parts + i, utf8);
+	if (picture.text != NULL)
+		table_set_text(table, row, COL_PAGES, picture.text);
+	buffer_fini(&picture);
+}
+
+static bool
+is_empty(const struct table *table, size_t row)
+{
+	return table_get(table, row, COL_RSS)->number +
+		   table_get(table, row, COL_SWAP)->number ==
+	       0;
+}
+
+static void
+set_row(struct table *table, size_t row, int fd, bool utf8)
+{
+	struct counted counted;
 	uint64_t start =
 	    (uint64_t)table_get(table, row, COL_START)->number / QR_PAGE_SIZE;
 	uint64_t end =
 	    (uint64_t)table_get(table, row, COL_END)->number / QR_PAGE_SIZE;
 	size_t pages = (size_t)(end - start);
 	size_t cells = (pages + DOTS - 1) / DOTS;
-	struct buffer picture = { 0 };
 
-	if (pages == 0 || table_get(table, row, COL_RSS)->number +
-				  table_get(table, row, COL_SWAP)->number ==
-			      0)
-		return;
+	memset(&counted, 0, sizeof(counted));
 	cells = cells < CELLS_MAX ? cells : CELLS_MAX;
-	size_t part_count = pages < cells * DOTS ? pages : cells * DOTS;
-	memset(parts, 0, sizeof(parts));
-	if (!read_parts(fd, start, pages, parts, part_count))
+	counted.part_count = pages < cells * DOTS ? pages : cells * DOTS;
+	/* Most of an address space is not there: its pages need no reading. */
+	bool empty = pages == 0 || is_empty(table, row);
+	if (!empty && !read_pages(fd, start, pages, &counted))
 		return;
-	for (size_t i = 0; i < cells; i++)
-		put_cell(&picture, parts + i * DOTS, utf8);
-	if (picture.text != NULL)
-		table_set_text(table, row, COL_PAGES, picture.text);
-	buffer_fini(&picture);
+	for (size_t i = 0; i < SUM_COUNT; i++)
+		table_set(table, row, sums[i].id,
+		    (int64_t)(counted.by_bit[i] * QR_PAGE_SIZE));
+	if (!empty)
+		draw(table, row, &counted, utf8);
+}
+
+static bool
+wants_words(const struct table *table)
+{
+	bool wants = table_wants(table, COL_PAGES);
+
+	for (size_t i = 0; i < SUM_COUNT; i++)
+		wants = wants || table_wants(table, sums[i].id);
+	return wants;
 }
 
 void
-map_draw_pages(struct session *session, struct table *table, int pid)
+map_want_pages(struct table *table)
 {
+	static const enum column_id places[] = { COL_START, COL_END, COL_RSS,
+		COL_SWAP };
+
+	if (!wants_words(table) && !page_scan_wants(table))
+		return;
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		table->columns[table_find(table, places[i])].wanted = true;
+}
+
+void
+map_look_at_pages(struct session *session, struct table *table, int pid,
+    size_t first)
+{
+	bool words = wants_words(table);
 	char path[64];
 
+	if (!words && !page_scan_wants(table))
+		return;
 	(void)snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
 	int fd = source_is_live(session->source)
 		     ? open(path, O_RDONLY | O_CLOEXEC)
 		     : -1;
 	if (fd < 0) {
 		session->is_partial = true;
-		table_note(table, "pages cannot be drawn: %s",
+		table_note(table, "pages cannot be looked at: %s",
 		    source_is_live(session->source)
 			? "it takes root, or the process's user"
 			: "a capture does not hold them");
 		return;
 	}
-	for (size_t row = 0; row < table->row_count; row++)
-		draw_row(table, row, fd, session->term.utf8);
+	for (size_t row = first; words && row < table->row_count; row++)
+		set_row(table, row, fd, session->term.utf8);
+	page_scan(table, pid, fd, first);
 	(void)close(fd);
 }

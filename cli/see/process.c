@@ -25,10 +25,13 @@ const enum column_id process_columns[] = { COL_PID, COL_PPID, COL_UID, COL_USER,
 	COL_PRIVATE_HUGETLB, COL_LOCKED, COL_RSS_ANON, COL_RSS_FILE,
 	COL_RSS_SHMEM, COL_RSS_PEAK, COL_VSS_PEAK, COL_DATA, COL_STACK,
 	COL_TEXT, COL_LIB, COL_PTE, COL_PINNED, COL_HUGETLB, COL_MINFLT,
-	COL_MAJFLT, COL_CMINFLT, COL_CMAJFLT, COL_OOM_SCORE, COL_OOM_ADJ,
-	COLUMN_NONE };
+	COL_MAJFLT, COL_CMINFLT, COL_CMAJFLT, COL_PROCESS_SHARED, COL_RSS_LIMIT,
+	COL_START_BRK, COL_START_STACK, COL_READ_BYTES, COL_WRITE_BYTES,
+	COL_KSM_MERGING, COL_KSM_ZERO, COL_KSM_PROFIT, COL_OOM_SCORE,
+	COL_OOM_ADJ, COLUMN_NONE };
 
 #define STATUS_KEYS 20u
+#define STAT_FIELDS 47
 
 /* What is read of each process, by the columns that are wanted. */
 struct needs {
@@ -39,6 +42,8 @@ struct needs {
 	bool cgroup;
 	bool exe;
 	bool oom;
+	bool io;
+	bool ksm;
 };
 
 /* One process while its row is made. */
@@ -132,6 +137,21 @@ process_is_wanted(const struct process_query *query, int pid, const char *comm)
 			return true;
 	}
 	return false;
+}
+
+/* Whether the number alone rules a process out, so that nothing of it needs to
+ * be read: the targets are numbers, and it is none of them. */
+static bool
+is_ruled_out(const struct process_query *query, int pid)
+{
+	if (query->targets == NULL)
+		return false;
+	for (char **target = query->targets; *target != NULL; target++) {
+		char *end;
+		if (strtol(*target, &end, 10) == pid || *end != '\0')
+			return false;
+	}
+	return true;
 }
 
 /* --- the files of one process --- */
@@ -234,6 +254,18 @@ parse_status(struct process *process, char *text)
 			}
 }
 
+/* A number of status; -1: it was not told. */
+static int64_t
+number_of(const struct reading *reading, enum column_id id)
+{
+	for (size_t i = 0; i < STATUS_KEYS; i++)
+		if (status_keys[i].id == id)
+			return (reading->process.has >> i & 1u) != 0
+				   ? reading->process.status[i]
+				   : -1;
+	return -1;
+}
+
 static void
 set_status(struct reading *reading)
 {
@@ -241,6 +273,11 @@ set_status(struct reading *reading)
 		if ((reading->process.has >> i & 1u) != 0)
 			table_set(reading->table, reading->row,
 			    status_keys[i].id, reading->process.status[i]);
+	int64_t file = number_of(reading, COL_RSS_FILE);
+	int64_t shmem = number_of(reading, COL_RSS_SHMEM);
+	if (file >= 0 && shmem >= 0)
+		table_set(reading->table, reading->row, COL_PROCESS_SHARED,
+		    file + shmem);
 }
 
 /* "pid (comm) state ppid ... minflt cminflt majflt cmajflt ... vsize rss":
@@ -249,7 +286,7 @@ static void
 parse_stat(struct reading *reading, bool sets, bool identifies)
 {
 	struct process *process = &reading->process;
-	int64_t fields[24] = { 0 };
+	int64_t fields[STAT_FIELDS] = { 0 };
 	char *open = strchr(reading->text.text, '(');
 	char *close = strrchr(reading->text.text, ')');
 
@@ -257,7 +294,7 @@ parse_stat(struct reading *reading, bool sets, bool identifies)
 		return;
 	const char *at = close + 2;
 	char state = *at != '\0' ? *at++ : '?';
-	for (int i = 3; i < 24 && *at == ' '; i++) {
+	for (int i = 3; i < STAT_FIELDS && *at == ' '; i++) {
 		at++;
 		fields[i] = number_next(&at);
 	}
@@ -277,6 +314,16 @@ parse_stat(struct reading *reading, bool sets, bool identifies)
 	table_set(reading->table, reading->row, COL_CMINFLT, fields[10]);
 	table_set(reading->table, reading->row, COL_MAJFLT, fields[11]);
 	table_set(reading->table, reading->row, COL_CMAJFLT, fields[12]);
+	if (fields[24] < INT64_MAX)
+		table_set(reading->table, reading->row, COL_RSS_LIMIT,
+		    fields[24]);
+	/* 0 for those who may not know. */
+	if (fields[27] > 0)
+		table_set(reading->table, reading->row, COL_START_STACK,
+		    fields[27]);
+	if (fields[46] > 0)
+		table_set(reading->table, reading->row, COL_START_BRK,
+		    fields[46]);
 	if (table_get(reading->table, reading->row, COL_VSS)->kind == CELL_NONE)
 		table_set(reading->table, reading->row, COL_VSS, fields[22]);
 	if (table_get(reading->table, reading->row, COL_RSS)->kind == CELL_NONE)
@@ -395,6 +442,34 @@ set_oom(struct reading *reading)
 	}
 }
 
+/* Files of keys and numbers, each times a unit. */
+static void
+set_pairs(struct reading *reading, const char *file)
+{
+	static const struct {
+		const char *key;
+		enum column_id id;
+		int64_t unit;
+	} keys[] = {
+		{ "read_bytes", COL_READ_BYTES, 1 },
+		{ "write_bytes", COL_WRITE_BYTES, 1 },
+		{ "ksm_merging_pages", COL_KSM_MERGING, QR_PAGE_SIZE },
+		{ "ksm_zero_pages", COL_KSM_ZERO, QR_PAGE_SIZE },
+		{ "ksm_process_profit", COL_KSM_PROFIT, 1 },
+	};
+	struct pair pair;
+
+	if (read_file(reading, file) != 0)
+		return;
+	char *text = reading->text.text;
+	while (pair_next(&text, &pair))
+		for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+			if (strcmp(keys[i].key, pair.key) == 0 &&
+			    pair.number < INT64_MAX >> 12)
+				table_set(reading->table, reading->row,
+				    keys[i].id, pair.number * keys[i].unit);
+}
+
 static void
 add_area(void *ctx, const struct smaps_area *area)
 {
@@ -417,18 +492,6 @@ sum_areas(struct reading *reading, const char *name)
 	(void)snprintf(path, sizeof(path), "proc/%d/%s", reading->process.pid,
 	    name);
 	return smaps_read(reading->session->source, path, add_area, reading);
-}
-
-/* A number of status; -1: it was not told. */
-static int64_t
-number_of(const struct reading *reading, enum column_id id)
-{
-	for (size_t i = 0; i < STATUS_KEYS; i++)
-		if (status_keys[i].id == id)
-			return (reading->process.has >> i & 1u) != 0
-				   ? reading->process.status[i]
-				   : -1;
-	return -1;
 }
 
 static void
@@ -611,6 +674,10 @@ fill_row(struct reading *reading)
 		set_exe(reading);
 	if (needs->oom)
 		set_oom(reading);
+	if (needs->io)
+		set_pairs(reading, "io");
+	if (needs->ksm)
+		set_pairs(reading, "ksm_stat");
 	return true;
 }
 
@@ -699,6 +766,8 @@ find_needs(struct reading *reading)
 		.cmdline = table_wants(table, COL_COMMAND),
 		.cgroup = table_wants(table, COL_CGROUP),
 		.exe = table_wants(table, COL_EXE),
+		.io = table_wants_source(table, "PID/io"),
+		.ksm = table_wants_source(table, "PID/ksm_stat"),
 		.oom = table_wants(table, COL_OOM_SCORE) ||
 		       table_wants(table, COL_OOM_ADJ),
 	};
@@ -760,7 +829,8 @@ processes_fill(struct session *session, const struct process_query *query,
 	find_needs(&reading);
 	size_t count = source_pids(session->source, &pids);
 	for (size_t i = 0; i < count; i++) {
-		if (!identify(&reading, pids[i]))
+		if (is_ruled_out(query, pids[i]) ||
+		    !identify(&reading, pids[i]))
 			continue;
 		if (!query->all && !reading.process.has_memory)
 			continue;

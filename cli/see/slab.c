@@ -9,12 +9,13 @@
 #include <time.h>
 
 #include "cli/proc/pairs.h"
+#include "cli/size.h"
 #include "meminfo.h"
 #include "views.h"
 
 struct cache {
 	char name[64];
-	int64_t active, objects, size, per_slab, pages, slabs;
+	int64_t active, objects, size, per_slab, pages, active_slabs, slabs;
 };
 
 struct caches {
@@ -48,10 +49,11 @@ parse_line(char *line, struct cache *cache)
 		*fields[i] = strtoll(word, NULL, 10) & INT32_MAX;
 	}
 	(void)word_next(&data);
-	(void)word_next(&data);
-	char *slabs = word_next(&data);
+	char *active = word_next(&data);
+	char *slabs = active != NULL ? word_next(&data) : NULL;
 	if (slabs == NULL)
 		return false;
+	cache->active_slabs = strtoll(active, NULL, 10) & INT32_MAX;
 	cache->slabs = strtoll(slabs, NULL, 10) & INT32_MAX;
 	return true;
 }
@@ -107,6 +109,7 @@ add_cache(struct table *table, const struct cache *cache)
 	table_set(table, row, COL_OBJECT_SIZE, cache->size);
 	table_set(table, row, COL_PER_SLAB, cache->per_slab);
 	table_set(table, row, COL_SLAB_PAGES, cache->pages);
+	table_set(table, row, COL_ACTIVE_SLABS, cache->active_slabs);
 	table_set(table, row, COL_SLABS, cache->slabs);
 	table_set(table, row, COL_SLAB_RAM, ram_of(cache));
 	table_set(table, row, COL_SLAB_WASTE,
@@ -114,6 +117,59 @@ add_cache(struct table *table, const struct cache *cache)
 	if (cache->objects > 0)
 		table_set(table, row, COL_USE,
 		    cache->active * 10000 / cache->objects);
+}
+
+/* What SLUB tells of a cache, file by file: only of columns that are wanted. */
+static void
+set_slub(struct session *session, struct table *table, size_t row,
+    const char *name)
+{
+	static const struct {
+		enum column_id id;
+		const char *file;
+	} files[] = {
+		{ COL_SLAB_ORDER, "order" },
+		{ COL_SLAB_PARTIAL, "partial" },
+		{ COL_SLAB_CPU, "cpu_slabs" },
+		{ COL_SLAB_ALIASES, "aliases" },
+		{ COL_SLAB_TOTAL, "total_objects" },
+	};
+	char path[256];
+	uint64_t number;
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		if (!table_wants(table, files[i].id))
+			continue;
+		(void)snprintf(path, sizeof(path), "sys/kernel/slab/%s/%s",
+		    name, files[i].file);
+		if (source_number(session->source, path, &number))
+			table_set(table, row, files[i].id, (int64_t)number);
+	}
+}
+
+/* The head of slabtop, in a line. */
+static void
+note_caches(struct table *table, const struct caches *caches)
+{
+	int64_t used = 0, objects = 0, bytes = 0, least = INT64_MAX, most = 0;
+	char small[SIZE_TEXT_MAX], average[SIZE_TEXT_MAX], large[SIZE_TEXT_MAX];
+
+	for (size_t i = 0; i < caches->count; i++) {
+		const struct cache *cache = &caches->list[i];
+		used += cache->active > 0;
+		objects += cache->objects;
+		bytes += cache->objects * cache->size;
+		least = cache->size < least ? cache->size : least;
+		most = cache->size > most ? cache->size : most;
+	}
+	if (objects > 0)
+		table_note(table,
+		    "%lld of %zu caches are in use; objects of %s to %s, %s "
+		    "on average",
+		    (long long)used, caches->count,
+		    size_format((uint64_t)least, small),
+		    size_format((uint64_t)most, large),
+		    size_format((uint64_t)(bytes / objects), average));
 }
 
 /* What meminfo counts as Slab and no cache shows. */
@@ -163,9 +219,11 @@ fill_slab(struct session *session, struct table *table)
 		return false;
 	for (size_t i = 0; i < now.count; i++) {
 		add_cache(table, &now.list[i]);
+		set_slub(session, table, i, now.list[i].name);
 		if (before->count > 0 && seconds > 0)
 			set_growth(table, i, &now.list[i], before, seconds);
 	}
+	note_caches(table, &now);
 	note_rest(session, table, &now);
 	free(before->list);
 	*before = now;
@@ -183,7 +241,9 @@ end_slab(struct session *session)
 
 static const enum column_id slab_columns[] = { COL_SLAB, COL_ACTIVE,
 	COL_OBJECTS, COL_USE, COL_OBJECT_SIZE, COL_PER_SLAB, COL_SLAB_PAGES,
-	COL_SLABS, COL_SLAB_RAM, COL_SLAB_WASTE, COL_PER_MIN, COLUMN_NONE };
+	COL_ACTIVE_SLABS, COL_SLABS, COL_SLAB_RAM, COL_SLAB_WASTE, COL_PER_MIN,
+	COL_SLAB_ORDER, COL_SLAB_PARTIAL, COL_SLAB_CPU, COL_SLAB_ALIASES,
+	COL_SLAB_TOTAL, COLUMN_NONE };
 
 const struct view slab_view = {
 	.name = "slab",

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/proc/pairs.h"
+#include "field_words.h"
 #include "quire_page.h"
 #include "subject.h"
 #include "views.h"
@@ -47,8 +48,8 @@ static const struct {
 	{ "Mems_allowed_list", "NUMA nodes it may take memory from." },
 };
 
-static const char *
-meaning_of(const char *key)
+const char *
+status_meaning(const char *key)
 {
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
 		if (strcmp(fields[i].key, key) == 0)
@@ -56,12 +57,24 @@ meaning_of(const char *key)
 	return NULL;
 }
 
+/* Numbers of one field are parted by tabs; blanks read better. */
+static void
+set_text(struct table *table, size_t row, const char *text)
+{
+	char *copy = arena_string(&table->arena, text);
+
+	for (char *c = copy; *c != '\0'; c++)
+		if (*c == '\t')
+			*c = ' ';
+	table_point_text(table, row, COL_TEXT_VALUE, copy);
+}
+
 /* Sizes are about memory, whether or not they are known. */
 static bool
 is_wanted(const struct session *session, const struct pair *pair)
 {
 	return session_has(session, OPTION_ALL) || pair->is_bytes ||
-	       meaning_of(pair->key) != NULL;
+	       status_meaning(pair->key) != NULL;
 }
 
 static bool
@@ -81,15 +94,14 @@ fill_status(struct session *session, struct table *table)
 		if (!is_wanted(session, &pair))
 			continue;
 		size_t row = table_add_row(table);
-		const char *meaning = meaning_of(pair.key);
+		const char *meaning = status_meaning(pair.key);
 		table_set_text(table, row, COL_FIELD, pair.key);
 		table_point_text(table, row, COL_H_MEANING,
-		    meaning != NULL ? meaning
-				    : "Not known to this version of Quire.");
+		    meaning != NULL ? meaning : FIELD_UNKNOWN);
 		if (pair.is_bytes)
 			table_set(table, row, COL_BYTES, pair.number);
 		else
-			table_set_text(table, row, COL_TEXT_VALUE, pair.text);
+			set_text(table, row, pair.text);
 	}
 	quire_page_note(session, table, pid);
 	return true;

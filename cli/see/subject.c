@@ -63,16 +63,21 @@ find_name(struct session *session, const char *name, int *pid)
 bool
 subject_find(struct session *session, int *pid)
 {
-	const char *word = session->options->operands[0];
-	char *end;
+	char **operands = session->options->operands;
 
-	if (word == NULL || session->options->operands[1] != NULL) {
-		problem_what(&session->problem, EXIT_USAGE,
-		    "%s: one process is wanted", session->view->command);
-		problem_advise(&session->problem, "quire %s PID|NAME",
-		    session->view->command);
-		return false;
-	}
+	if (operands[0] != NULL && operands[1] == NULL)
+		return subject_find_word(session, operands[0], pid);
+	problem_what(&session->problem, EXIT_USAGE, "%s: one process is wanted",
+	    session->view->command);
+	problem_advise(&session->problem, "quire %s PID|NAME",
+	    session->view->command);
+	return false;
+}
+
+bool
+subject_find_word(struct session *session, const char *word, int *pid)
+{
+	char *end;
 	long number = strtol(word, &end, 10);
 	if (*end != '\0')
 		return find_name(session, word, pid);

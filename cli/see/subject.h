@@ -8,6 +8,9 @@
 /* The process of the first operand, a number or a name. False:
  * session->problem says that there is none, or which there are. */
 QR_MUST_CHECK bool subject_find(struct session *session, int *pid);
+/* The same of any word. */
+QR_MUST_CHECK bool subject_find_word(struct session *session, const char *word,
+    int *pid);
 
 /* Says that a file of a process can't be read, and what would help. Always
  * false. */

@@ -43,6 +43,10 @@ set_zram(struct session *session, struct table *table, size_t row,
 	table_point_text(table, row, COL_SWAP_TYPE, "zram");
 	set_ratio(table, row, numbers[0], numbers[1]);
 	table_set(table, row, COL_POOL_RAM, numbers[2]);
+	if (count > 4) {
+		table_set(table, row, COL_POOL_LIMIT, numbers[3]);
+		table_set(table, row, COL_POOL_PEAK, numbers[4]);
+	}
 	if (count > 5)
 		table_set(table, row, COL_SAME, numbers[5]);
 	if (count > 7)
@@ -162,8 +166,8 @@ fill_swap(struct session *session, struct table *table)
 
 static const enum column_id swap_columns[] = { COL_DEVICE_FILE, COL_SWAP_TYPE,
 	COL_SWAP_SIZE, COL_SWAP_IN_USE, COL_PRIORITY, COL_STORED,
-	COL_COMPRESSED, COL_RATIO, COL_POOL_RAM, COL_SAME, COL_INCOMPRESSIBLE,
-	COLUMN_NONE };
+	COL_COMPRESSED, COL_RATIO, COL_POOL_RAM, COL_POOL_LIMIT, COL_POOL_PEAK,
+	COL_SAME, COL_INCOMPRESSIBLE, COLUMN_NONE };
 
 const struct view swap_view = {
 	.name = "swap",

@@ -222,40 +222,87 @@ write_notes(struct session *session, const struct table *table)
 		    term_style(&session->term, STYLE_PLAIN));
 }
 
+struct style_of_table
+view_style(const struct session *session)
+{
+	bool chosen = session_has(session, OPTION_COLUMNS) ||
+		      session_has(session, OPTION_ALL_COLUMNS);
+
+	return (struct style_of_table){
+		.narrow = session->view->narrow,
+		.header = !session_has(session, OPTION_NO_HEADER),
+		.steady = session->view->streams,
+		.totals = session_has(session, OPTION_TOTALS) ||
+			  (session->view->totals &&
+			      !session_has(session, OPTION_VIEW_QUIET)),
+		.exact = session_has(session, OPTION_BYTES),
+		.si = session_has(session, OPTION_SI),
+		.percent_of = session_has(session, OPTION_PERCENT)
+				  ? session->ram_bytes
+				  : 0,
+		.may_drop = !chosen,
+		.fits = session->term.is_terminal ||
+			session_has(session, OPTION_WIDTH),
+	};
+}
+
+/* The column that --plot draws: what rows are sorted by, else the first size,
+ * else the first number. */
+static size_t
+plotted_column(const struct table *table, const struct sort_key *sort)
+{
+	size_t best = table->shown[0];
+
+	if (sort->count > 0 &&
+	    table->columns[sort->columns[0]].column->type != COLUMN_TEXT)
+		return sort->columns[0];
+	for (size_t i = table->shown_count; i-- > 0;) {
+		const struct table_column *column =
+		    &table->columns[table->shown[i]];
+		enum column_type best_type = table->columns[best].column->type;
+		if (column->column->type == COLUMN_BYTES ||
+		    (best_type == COLUMN_TEXT &&
+			column->column->type != COLUMN_TEXT))
+			best = table->shown[i];
+	}
+	return best;
+}
+
 static void
-write_table(struct session *session, struct table *table)
+write_plot(struct session *session, struct table *table,
+    const struct sort_key *sort, const struct style_of_table *style)
+{
+	size_t value = plotted_column(table, sort);
+
+	if (session->options->number[OPTION_PLOT] == 0)
+		write_bars(&session->term, table, value, style);
+	else
+		write_svg(stdout, table, value, style);
+}
+
+static void
+write_table(struct session *session, struct table *table,
+    const struct request *request)
 {
 	const struct view *view = session->view;
 	char schema[64];
 	struct origin origin;
-	struct style_of_table style = {
-		.schema = schema,
-		.host = origin.host,
-		.kernel = origin.kernel,
-		.time = origin.time,
-		.narrow = view->narrow,
-		.source = source_name(session->source),
-		.header =
-		    !session_has(session, OPTION_NO_HEADER) &&
-		    !(view->streams && session->round % HEADER_ROUNDS != 0) &&
-		    !(session->format != FORMAT_SCREEN && session->round > 0),
-		.steady = view->streams,
-		.totals = view->totals || session_has(session, OPTION_TOTALS),
-		.exact = session_has(session, OPTION_BYTES),
-		.may_drop = !session_has(session, OPTION_COLUMNS) &&
-			    !session_has(session, OPTION_ALL_COLUMNS),
-		.fits = session->term.is_terminal ||
-			session_has(session, OPTION_WIDTH),
-	};
+	struct style_of_table style = view_style(session);
 
+	style.schema = schema;
+	style.host = origin.host;
+	style.kernel = origin.kernel;
+	style.time = origin.time;
+	style.source = source_name(session->source);
+	if ((view->streams && session->round % HEADER_ROUNDS != 0) ||
+	    (session->format != FORMAT_SCREEN && session->round > 0))
+		style.header = false;
 	(void)snprintf(schema, sizeof(schema), "quire.%s/1", view->name);
-	if (session_has(session, OPTION_PERCENT))
-		style.percent_of = session->ram_bytes;
 	switch (session->format) {
 	case FORMAT_SCREEN:
-		if (view->screen != NULL &&
-		    !session_has(session, OPTION_COLUMNS) &&
-		    !session_has(session, OPTION_ALL_COLUMNS))
+		if (session_has(session, OPTION_PLOT))
+			write_plot(session, table, &request->sort, &style);
+		else if (view->screen != NULL && style.may_drop)
 			view->screen(session, table);
 		else
 			write_screen(&session->term, table, &style);
@@ -347,7 +394,7 @@ run_round(struct session *session)
 	int code = exit_of_round(session, table, request.fail_if);
 	total_rows(table, session->options->number[OPTION_LIMIT]);
 	double read = now_seconds();
-	write_table(session, table);
+	write_table(session, table, &request);
 	if (session_has(session, OPTION_VIEW_VERBOSE))
 		say("%zu rows in %.1f ms, %.1f ms to write", table->row_count,
 		    (read - begun) * 1e3, (now_seconds() - read) * 1e3);

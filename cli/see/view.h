@@ -57,6 +57,8 @@ int view_main(const struct options *options, const struct view *view);
  * terminal, cut to its width. */
 QR_MUST_CHECK bool view_fill(struct session *session, struct table *table);
 void view_write(struct session *session, struct table *table);
+/* How the options want tables and cells to look. */
+struct style_of_table view_style(const struct session *session);
 
 /* Every view, ended by NULL. */
 extern const struct view *const views[];

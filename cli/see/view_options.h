@@ -9,9 +9,11 @@
 /* The commands that are views, as the owner of options. */
 #define VIEW_NAMES                                                             \
 	"ps|map|status|limits|shm|time|free|meminfo|vmstat|swap|cache|"        \
-	"buddy|zones|slab|vmalloc|numa|pages|top|diff"
+	"buddy|zones|slab|vmalloc|numa|pages|huge|cgroups|settings|top|diff"
 
 #define MAP_GROUPS "kind|address|name"
+#define FREE_LIKES "free|smem"
+#define PLOTS      "bars|svg"
 #define MAP_LIKES  "pmap|pmap-x|pmap-d|pmap-X|pmap-XX|smem"
 #define DIFF_OF    "comm|process|user|map|meminfo|slab|vmalloc|shm"
 #define PS_GROUPS  "process|user|map|comm|exe|cgroup|tree"
@@ -37,9 +39,13 @@ X(BYTES, VIEW_NAMES, "bytes", 'b', FLAG, "", "",                              \
   "Show sizes as numbers of bytes.")                                          \
 X(PERCENT, VIEW_NAMES, "percent", 'p', FLAG, "", "",                          \
   "Show sizes as percentages of RAM.")                                        \
+X(SI, VIEW_NAMES, "si", 0, FLAG, "", "",                                      \
+  "Show sizes in powers of 1000.")                                            \
+X(PLOT, VIEW_NAMES, "plot", 0, CHOICE, PLOTS, "",                             \
+  "Draw the column that is sorted by: as bars here, or as an SVG picture.")   \
 X(RAM, VIEW_NAMES, "ram", 0, SIZE, "SIZE", "",                                \
-  "Take this as the size of RAM for --percent.")                              \
-X(WATCH, VIEW_NAMES, "watch", 'w', SECONDS, "SECONDS", "1",                   \
+  "Take this as the size of RAM, for percentages.")                              \
+X(WATCH, VIEW_NAMES, "watch", 'w', PERIOD, "SECONDS", "1",                   \
   "Show it again every so many seconds, until it is interrupted.")            \
 X(TIMES, VIEW_NAMES, "count", 'c', NUMBER, "N", "",                           \
   "With --watch: show it N times.")                                           \
@@ -78,8 +84,14 @@ X(NUMERIC, "ps|top", "numeric", 0, FLAG, "", "",                                
   "Show users as numbers.")                                                   \
 X(NO_PSS, "ps|top", "no-pss", 0, FLAG, "", "",                                    \
   "Spare the processes the walk through their pages that pss costs.")         \
+X(FREE_LIKE, "free", "like", 0, CHOICE, FREE_LIKES, "",                       \
+  "Show the columns that this tool has.")                                     \
+X(KERNEL_IMAGE, "free", "kernel", 0, FILE, "FILE", "",                        \
+  "With --like=smem: the size of the kernel is that of this image.")          \
 X(FORMULA, "free", "formula", 0, FLAG, "", "",                                \
   "Show what several tools mean by used, and how they work it out.")          \
+X(CLASSIC, "vmstat", "classic", 0, FLAG, "", "",                              \
+  "Show the columns of procps's vmstat, processor and all.")                  \
 X(PAGING, "vmstat", "paging", 0, FLAG, "", "",                                \
   "Show paging, with the columns of sar -B.")                                 \
 X(COUNTERS, "vmstat", "counters", 0, FLAG, "", "",                            \
@@ -96,6 +108,12 @@ X(TYPES, "buddy", "types", 0, FLAG, "", "",                                   \
   "Show the blocks of each migrate type.")                                    \
 X(OVER, "slab", "over", 0, SECONDS, "SECONDS", "10",                          \
   "Look twice, so many seconds apart, and show how the caches grew.")                   \
+X(PAGES_BY, "pages", "by", 0, CHOICE, "kind|cgroup", "kind",                  \
+  "Sum page frames up by what they are used for, or by who is charged.")      \
+X(VMALLOC_BY, "vmalloc", "by", 0, CHOICE, "caller|range", "caller",           \
+  "Sum the ranges up by this, or show each.")                                 \
+X(PRESSURE, "vmstat", "pressure", 0, FLAG, "", "",                            \
+  "Show how long tasks waited for memory: of the machine and our group.")     \
 X(ON_QUIRE, "ps", "quire", 0, FLAG, "", "",                                   \
   "Show the programs in a budget of quire run: what they hold and store.")    \
 X(DIFF_OF, "diff", "of", 0, CHOICE, DIFF_OF, "comm",                          \

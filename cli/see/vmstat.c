@@ -8,7 +8,11 @@
 #include <string.h>
 
 #include "cli/proc/pairs.h"
+#include "counter_words.h"
+#include "field_words.h"
 #include "meminfo.h"
+#include "pressure.h"
+#include "processor.h"
 #include "quire_page.h"
 #include "subject.h"
 #include "views.h"
@@ -25,6 +29,7 @@ struct sample {
 	size_t count;
 	double some_us, full_us; /* of pressure; below 0: not told */
 	double age_seconds;      /* since the counters were 0 */
+	struct processor processor;
 };
 
 struct rates {
@@ -41,13 +46,12 @@ sample_fini(struct sample *sample)
 	*sample = (struct sample){ 0 };
 }
 
-/* "some avg10=0.00 avg60=0.00 avg300=0.00 total=0" */
+/* Microseconds; below 0: not told. */
 static double
 pressure_total(const char *text, const char *kind)
 {
-	const char *line = strstr(text, kind);
-	const char *total = line != NULL ? strstr(line, "total=") : NULL;
-	return total != NULL ? strtod(total + 6, NULL) : -1.0;
+	const char *total = pressure_find(text, kind, "total");
+	return total != NULL ? strtod(total, NULL) : -1.0;
 }
 
 /* The counters of a program on Quire, in the form of the kernel's. */
@@ -103,6 +107,7 @@ sample_read(struct session *session, struct sample *sample)
 		.some_us = pressure_total(pressure, "some"),
 		.full_us = pressure_total(pressure, "full"),
 	};
+	processor_read(session, &sample->processor);
 	if (!sample_text(session, sample))
 		return false;
 	char *text = sample->text;
@@ -254,9 +259,15 @@ fill_vmstat(struct session *session, struct table *table)
 	table_set(table, row, COL_FILES, meminfo.files);
 	table_set(table, row, COL_PROGRAMS, meminfo.anon);
 	table_set(table, row, COL_AVAILABLE, meminfo.available);
+	table_set(table, row, COL_BUFFERS, meminfo.buffers);
+	table_set(table, row, COL_CACHE, meminfo.cached + meminfo.sreclaimable);
+	table_set(table, row, COL_ACTIVE_PAGES, meminfo.active);
+	table_set(table, row, COL_INACTIVE_PAGES, meminfo.inactive);
 	table_set(table, row, COL_SWAP_USED,
 	    meminfo.swap_total - meminfo.swap_free);
 	set_rates(table, row, rates);
+	processor_set(table, row, &rates->before.processor,
+	    &rates->now.processor, rates->seconds);
 	if (session->round == 0 && rates->now.full_us < 0 &&
 	    (table_wants(table, COL_THRASH) || table_wants(table, COL_STALL)))
 		table_note(table, "stall_s and thrash_s are not told: this "
@@ -265,67 +276,6 @@ fill_vmstat(struct session *session, struct table *table)
 }
 
 /* --- --counters --- */
-
-/* What a counter is about, by how its name begins. */
-static const char *
-area_of(const char *name)
-{
-	static const struct {
-		const char *prefix, *area;
-	} areas[] = {
-		{ "nr_", "level" },
-		{ "frames_", "level" },
-		{ "commit_", "level" },
-		{ "faults_", "faults" },
-		{ "pages_", "reclaim" },
-		{ "reclaim_", "reclaim" },
-		{ "oom", "out of memory" },
-		{ "numa_", "NUMA" },
-		{ "workingset_", "working set" },
-		{ "pgalloc", "allocation" },
-		{ "pgfree", "allocation" },
-		{ "pgskip", "allocation" },
-		{ "allocstall", "reclaim" },
-		{ "pgfault", "faults" },
-		{ "pgmajfault", "faults" },
-		{ "pgreuse", "faults" },
-		{ "pgpg", "devices" },
-		{ "pswp", "swap" },
-		{ "swp", "swap" },
-		{ "swap_", "swap" },
-		{ "zsw", "zswap" },
-		{ "pgscan", "reclaim" },
-		{ "pgsteal", "reclaim" },
-		{ "pgrefill", "reclaim" },
-		{ "pgactivate", "reclaim" },
-		{ "pgdeactivate", "reclaim" },
-		{ "pglazyfree", "reclaim" },
-		{ "pgrotated", "reclaim" },
-		{ "kswapd", "reclaim" },
-		{ "pageoutrun", "reclaim" },
-		{ "slabs_scanned", "reclaim" },
-		{ "zone_reclaim", "reclaim" },
-		{ "drop_", "reclaim" },
-		{ "oom_kill", "out of memory" },
-		{ "compact", "compaction" },
-		{ "pgmigrate", "migration" },
-		{ "pgpromote", "migration" },
-		{ "pgdemote", "migration" },
-		{ "thp_", "huge pages" },
-		{ "htlb", "huge pages" },
-		{ "balloon", "balloon" },
-		{ "ksm", "merging" },
-		{ "cow_ksm", "merging" },
-		{ "direct_map", "direct map" },
-		{ "unevictable", "locked" },
-		{ "vma_lock", "mappings" },
-	};
-	for (size_t i = 0; i < sizeof(areas) / sizeof(areas[0]); i++)
-		if (strncmp(name, areas[i].prefix, strlen(areas[i].prefix)) ==
-		    0)
-			return areas[i].area;
-	return "other";
-}
 
 /* Keeps [see.4]. */
 static bool
@@ -339,7 +289,10 @@ fill_counters(struct session *session, struct table *table)
 		const char *name = rates->now.counters[i].name;
 		size_t row = table_add_row(table);
 		table_set_text(table, row, COL_COUNTER, name);
-		table_point_text(table, row, COL_AREA, area_of(name));
+		const struct counter_words *words = counter_words_find(name);
+		table_point_text(table, row, COL_AREA, words->area);
+		table_point_text(table, row, COL_H_MEANING,
+		    words->meaning != NULL ? words->meaning : FIELD_UNKNOWN);
 		table_set(table, row, COL_NUMBER,
 		    rates->now.counters[i].number);
 		if (strncmp(name, "nr_", 3) != 0 || rates->before.count > 0)
@@ -354,11 +307,14 @@ fill_counters(struct session *session, struct table *table)
 	    COL_SWAP_IN, COL_SWAP_OUT, COL_PGPGIN, COL_PGPGOUT, COL_FAULT_S,   \
 	    COL_MAJFLT_S, COL_PGFREE_S, COL_PGSCANK_S, COL_PGSCAND_S,          \
 	    COL_PGSTEAL_S, COL_VMEFF, COL_REFAULT_S, COL_STALL, COL_THRASH,    \
-	    COLUMN_NONE
+	    COL_BUFFERS, COL_CACHE, COL_ACTIVE_PAGES, COL_INACTIVE_PAGES,      \
+	    COL_RUNNING, COL_BLOCKED, COL_INTERRUPTS, COL_SWITCHES,            \
+	    COL_CPU_USER, COL_CPU_SYSTEM, COL_CPU_IDLE, COL_CPU_WAIT,          \
+	    COL_CPU_STEAL, COLUMN_NONE
 
 static const enum column_id vmstat_columns[] = { VMSTAT_COLUMNS };
 static const enum column_id counter_columns[] = { COL_COUNTER, COL_NUMBER,
-	COL_PER_S, COL_AREA, COLUMN_NONE };
+	COL_PER_S, COL_AREA, COL_H_MEANING, COLUMN_NONE };
 
 const struct view vmstat_view = {
 	.name = "vmstat",
@@ -388,11 +344,28 @@ const struct view paging_view = {
 	.next = "quire vmstat --paging -w",
 };
 
+const struct view classic_view = {
+	.name = "vmstat-classic",
+	.command = "vmstat",
+	.columns = vmstat_columns,
+	.preset = "running,blocked,swap_used,free,buffers,cache,in_s,out_s,"
+		  "pgpgin_s,pgpgout_s,irq_s,switch_s,user,system,idle,wait,"
+		  "steal",
+	.narrow = "steal,irq_s,switch_s,buffers,swap_used,pgpgout_s,"
+		  "pgpgin_s,cache,wait,blocked,running",
+	.sort = "",
+	.streams = true,
+	.fill = fill_vmstat,
+	.end = rates_end,
+	.next = "quire vmstat --classic -w   quire vmstat --paging -w",
+};
+
 const struct view counters_view = {
 	.name = "vmstat-counters",
 	.command = "vmstat",
 	.columns = counter_columns,
-	.preset = "counter,number,per_s,area",
+	.preset = "counter,number,per_s,area,meaning",
+	.narrow = "area",
 	.sort = "",
 	.fill = fill_counters,
 	.end = rates_end,
@@ -404,6 +377,10 @@ vmstat_main(const struct options *options)
 {
 	if (options->text[OPTION_PAGING] != NULL)
 		return view_main(options, &paging_view);
+	if (options->text[OPTION_PRESSURE] != NULL)
+		return view_main(options, &pressure_view);
+	if (options->text[OPTION_CLASSIC] != NULL)
+		return view_main(options, &classic_view);
 	bool counts = options->text[OPTION_COUNTERS] != NULL ||
 		      options->operands[0] != NULL;
 	return view_main(options, counts ? &counters_view : &vmstat_view);

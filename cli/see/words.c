@@ -6,6 +6,8 @@
 #include <strings.h>
 
 #include "cli/table/column.h"
+#include "counter_words.h"
+#include "field_words.h"
 
 static const struct {
 	const char *word;
@@ -43,19 +45,50 @@ static const struct {
 
 #define WORD_COUNT (sizeof(words) / sizeof(words[0]))
 
+static void
+explain(const struct term *term, const char *word, const char *where,
+    const char *meaning)
+{
+	fprintf(term->stream, "%s%s%s%s: ", term_style(term, STYLE_STRONG),
+	    word, term_style(term, STYLE_PLAIN), where);
+	term_wrap(term, meaning, (unsigned)(strlen(word) + strlen(where)) + 2,
+	    2);
+}
+
+/* The kernel's own names: fields, counters, settings. */
+static bool
+explain_field(const struct term *term, const char *word)
+{
+	const struct {
+		const char *where;
+		const char *meaning;
+	} places[] = {
+		{ " (quire meminfo)", meminfo_meaning(word) },
+		{ " (quire status)", status_meaning(word) },
+		{ " (quire vmstat --counters)",
+		    counter_words_find(word)->meaning },
+		{ " (quire settings)", setting_meaning(word) },
+	};
+	bool found = false;
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		if (places[i].meaning == NULL)
+			continue;
+		explain(term, word, places[i].where, places[i].meaning);
+		found = true;
+	}
+	return found;
+}
+
 bool
 words_explain(const struct term *term, const char *word)
 {
-	bool found = false;
+	bool found = explain_field(term, word);
 
 	for (size_t i = 0; i < WORD_COUNT; i++) {
 		if (strcasecmp(words[i].word, word) != 0)
 			continue;
-		fprintf(term->stream,
-		    "%s%s%s: ", term_style(term, STYLE_STRONG), words[i].word,
-		    term_style(term, STYLE_PLAIN));
-		term_wrap(term, words[i].meaning,
-		    (unsigned)strlen(words[i].word) + 2, 2);
+		explain(term, words[i].word, "", words[i].meaning);
 		found = true;
 	}
 	for (int id = COLUMN_NONE + 1; id < COLUMN_IDS; id++) {

@@ -9,6 +9,7 @@
 #include "views.h"
 
 #define PICTURE_CELLS 20
+#define OTHERS_MAX    128u
 
 /* A zone while its lines are read; pages. */
 struct zone {
@@ -16,7 +17,11 @@ struct zone {
 	int node;
 	char name[32];
 	int64_t free, min, low, high, managed, present, spanned, cma;
-	int64_t per_cpu;
+	int64_t boost, promo;
+	int64_t per_cpu, cpu_high, cpu_batch;
+	const char *protection;
+	struct pair others[OTHERS_MAX]; /* all else that is a number */
+	size_t other_count;
 };
 
 static const struct {
@@ -30,6 +35,10 @@ static const struct {
 	{ "present", offsetof(struct zone, present) },
 	{ "spanned", offsetof(struct zone, spanned) },
 	{ "cma", offsetof(struct zone, cma) },
+	{ "boost", offsetof(struct zone, boost) },
+	{ "promo", offsetof(struct zone, promo) },
+	{ "high:", offsetof(struct zone, cpu_high) },
+	{ "batch:", offsetof(struct zone, cpu_batch) },
 };
 
 static const char *
@@ -79,6 +88,10 @@ add_zone(struct table *table, const struct zone *zone)
 		{ COL_SPANNED, zone->spanned },
 		{ COL_CMA, zone->cma },
 		{ COL_PER_CPU, zone->per_cpu },
+		{ COL_ZONE_BOOST, zone->boost },
+		{ COL_ZONE_PROMO, zone->promo },
+		{ COL_PCP_HIGH, zone->cpu_high },
+		{ COL_PCP_BATCH, zone->cpu_batch },
 	};
 	size_t row;
 
@@ -90,6 +103,11 @@ add_zone(struct table *table, const struct zone *zone)
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		table_set(table, row, numbers[i].id,
 		    numbers[i].pages * (int64_t)QR_PAGE_SIZE);
+	if (zone->protection != NULL)
+		table_set_text(table, row, COL_PROTECTION, zone->protection);
+	for (size_t i = 0; i < zone->other_count; i++)
+		table_add_unknown(table, row, zone->others[i].key,
+		    zone->others[i].number, false);
 	table_point_text(table, row, COL_STANDING, standing(zone));
 	set_picture(table, row, zone);
 }
@@ -100,8 +118,12 @@ static void
 take_line(struct zone *zone, char *line)
 {
 	char *key = word_next(&line);
-	char *value = key != NULL ? word_next(&line) : NULL;
 
+	if (key != NULL && strcmp(key, "protection:") == 0) {
+		zone->protection = line;
+		return;
+	}
+	char *value = key != NULL ? word_next(&line) : NULL;
 	if (value == NULL || !zone->open)
 		return;
 	if (strcmp(key, "pages") == 0 && strcmp(value, "free") == 0) {
@@ -117,24 +139,33 @@ take_line(struct zone *zone, char *line)
 	for (size_t i = 0; i < sizeof(zone_keys) / sizeof(zone_keys[0]); i++) {
 		int64_t *field =
 		    (int64_t *)(void *)((char *)zone + zone_keys[i].offset);
-		if (strcmp(zone_keys[i].key, key) == 0 && *field == 0)
+		if (strcmp(zone_keys[i].key, key) != 0)
+			continue;
+		if (*field == 0)
 			*field = number;
+		return;
 	}
+	if (zone->other_count < OTHERS_MAX && key[strlen(key) - 1] != ':' &&
+	    *value >= '0' && *value <= '9')
+		zone->others[zone->other_count++] =
+		    (struct pair){ .key = key, .number = number };
 }
 
 static bool
 fill_zones(struct session *session, struct table *table)
 {
-	struct zone zone = { .open = false };
+	static struct zone zone;
 	char *line;
 	char *text = session_read(session, "proc/zoneinfo");
 
+	zone.open = false;
 	while ((line = line_next(&text)) != NULL) {
-		struct zone next = { .open = true };
-		if (sscanf(line, "Node %d, zone %31s", &next.node, next.name) ==
-		    2) {
+		char name[32];
+		int node;
+		if (sscanf(line, "Node %d, zone %31s", &node, name) == 2) {
 			add_zone(table, &zone);
-			zone = next;
+			zone = (struct zone){ .open = true, .node = node };
+			memcpy(zone.name, name, sizeof(name));
 		} else {
 			take_line(&zone, line);
 		}
@@ -150,7 +181,8 @@ fill_zones(struct session *session, struct table *table)
 
 static const enum column_id zones_columns[] = { COL_NODE, COL_ZONE,
 	COL_ZONE_FREE, COL_ZONE_MIN, COL_ZONE_LOW, COL_ZONE_HIGH, COL_MANAGED,
-	COL_PRESENT, COL_SPANNED, COL_CMA, COL_PER_CPU, COL_STANDING,
+	COL_PRESENT, COL_SPANNED, COL_CMA, COL_ZONE_BOOST, COL_ZONE_PROMO,
+	COL_PROTECTION, COL_PER_CPU, COL_PCP_HIGH, COL_PCP_BATCH, COL_STANDING,
 	COL_WATERMARKS, COLUMN_NONE };
 
 const struct view zones_view = {

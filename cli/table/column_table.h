@@ -10,6 +10,7 @@
 #ifndef CLI_TABLE_COLUMN_TABLE_H
 #define CLI_TABLE_COLUMN_TABLE_H
 
+#include "group_columns.h"
 #include "kernel_columns.h"
 #include "machine_columns.h"
 #include "process_columns.h"
@@ -35,6 +36,7 @@ X(H_MEANING, "meaning", TEXT, NONE, "",                                       \
 	MACHINE_COLUMNS(X)                                                     \
 	QUIRE_COLUMNS(X)                                                       \
 	LIMIT_COLUMNS(X)                                                       \
-	KERNEL_COLUMNS(X)
+	KERNEL_COLUMNS(X)                                                      \
+	GROUP_COLUMNS(X)
 
 #endif

@@ -27,6 +27,26 @@ X(BUDDY_FREE, "free", BYTES, ADD, "buddyinfo",                                \
 X(UNUSABLE, "unusable", PERCENT, NONE, "buddyinfo",                           \
   "The part of its free memory that lies in blocks too small for a huge page "\
   "of 2 MiB.")                                                                \
+X(U1, "u1", PERCENT, NONE, "buddyinfo",                                   \
+  "Free memory in blocks smaller than order 1: no use for such a request.")  \
+X(U2, "u2", PERCENT, NONE, "buddyinfo",                                   \
+  "Free memory in blocks smaller than order 2: no use for such a request.")  \
+X(U3, "u3", PERCENT, NONE, "buddyinfo",                                   \
+  "Free memory in blocks smaller than order 3: no use for such a request.")  \
+X(U4, "u4", PERCENT, NONE, "buddyinfo",                                   \
+  "Free memory in blocks smaller than order 4: no use for such a request.")  \
+X(U5, "u5", PERCENT, NONE, "buddyinfo",                                   \
+  "Free memory in blocks smaller than order 5: no use for such a request.")  \
+X(U6, "u6", PERCENT, NONE, "buddyinfo",                                   \
+  "Free memory in blocks smaller than order 6: no use for such a request.")  \
+X(U7, "u7", PERCENT, NONE, "buddyinfo",                                   \
+  "Free memory in blocks smaller than order 7: no use for such a request.")  \
+X(U8, "u8", PERCENT, NONE, "buddyinfo",                                   \
+  "Free memory in blocks smaller than order 8: no use for such a request.")  \
+X(U9, "u9", PERCENT, NONE, "buddyinfo",                                   \
+  "Free memory in blocks smaller than order 9: no use for such a request.")  \
+X(U10, "u10", PERCENT, NONE, "buddyinfo",                                 \
+  "Free memory in blocks smaller than order 10: no use for such a request.") \
 X(BLOCKS, "blocks", COUNT, ADD, "pagetypeinfo",                               \
   "Pageblocks (of 2 MiB, mostly) set aside for the type.")                    \
 X(ZONE_FREE, "free", BYTES, ADD, "zoneinfo",                                  \
@@ -37,6 +57,12 @@ X(ZONE_LOW, "low", BYTES, ADD, "zoneinfo",                                    \
   "The watermark at which kswapd wakes up.")                                  \
 X(ZONE_HIGH, "high", BYTES, ADD, "zoneinfo",                                  \
   "The watermark at which kswapd goes to sleep again.")                       \
+X(ZONE_BOOST, "boost", BYTES, NONE, "zoneinfo",                                \
+  "What the watermarks are raised by for now, against fragmentation.")        \
+X(ZONE_PROMO, "promo", BYTES, ADD, "zoneinfo",                                \
+  "The watermark above which pages are promoted from slower memory.")         \
+X(PROTECTION, "protection", TEXT, NONE, "zoneinfo",                           \
+  "Pages kept from requests that could be met in higher zones, by zone.")     \
 X(MANAGED, "managed", BYTES, ADD, "zoneinfo",                                 \
   "Memory that the zone can give out.")                                       \
 X(PRESENT, "present", BYTES, ADD, "zoneinfo",                                 \
@@ -47,6 +73,10 @@ X(CMA, "cma", BYTES, ADD, "zoneinfo",                                         \
   "Set aside for large contiguous pieces.")                                   \
 X(PER_CPU, "per_cpu", BYTES, ADD, "zoneinfo",                                 \
   "Free pages kept on the lists of CPUs.")                                    \
+X(PCP_HIGH, "cpu_high", BYTES, ADD, "zoneinfo",                               \
+  "What the lists of CPUs may grow to.")                                      \
+X(PCP_BATCH, "cpu_batch", BYTES, NONE, "zoneinfo",                            \
+  "What a CPU's list takes or gives back at a time.")                         \
 X(STANDING, "standing", TEXT, NONE, "zoneinfo",                               \
   "Where free stands among the watermarks: ok, below high, low or min.")      \
 X(WATERMARKS, "watermarks", TEXT, NONE, "zoneinfo",                           \
@@ -65,6 +95,8 @@ X(PER_SLAB, "perslab", COUNT, NONE, "slabinfo",                               \
   "Objects in a slab.")                                                       \
 X(SLAB_PAGES, "pages", COUNT, NONE, "slabinfo",                               \
   "Pages of a slab.")                                                         \
+X(ACTIVE_SLABS, "active_slabs", COUNT, ADD, "slabinfo",                       \
+  "Slabs with an object in use.")                                             \
 X(SLABS, "slabs", COUNT, ADD, "slabinfo",                                     \
   "Slabs of the cache.")                                                      \
 X(SLAB_RAM, "ram", BYTES, ADD, "slabinfo",                                    \
@@ -74,6 +106,20 @@ X(SLAB_WASTE, "waste", BYTES, ADD, "slabinfo",                                \
 X(PER_MIN, "per_min", CHANGE, ADD, "slabinfo",                                \
   "Growth of its RAM a minute, since the round before (--watch) or over the " \
   "time of --over.")                                                          \
+X(SLAB_ORDER, "order", COUNT, NONE, "/sys/kernel/slab",                       \
+  "A slab is 2 to this power pages.")                                         \
+X(SLAB_PARTIAL, "partial", COUNT, ADD, "/sys/kernel/slab",                    \
+  "Slabs that are neither full nor in use by a processor.")                   \
+X(SLAB_CPU, "cpu_slabs", COUNT, ADD, "/sys/kernel/slab",                      \
+  "Slabs that processors hold to themselves.")                                \
+X(SLAB_ALIASES, "aliases", COUNT, ADD, "/sys/kernel/slab",                    \
+  "Other caches that were merged into it.")                                   \
+X(SLAB_TOTAL, "total_objects", COUNT, ADD, "/sys/kernel/slab",                \
+  "Objects there is room for, as SLUB counts them.")                          \
+X(RANGE, "range", TEXT, NONE, "vmallocinfo",                                  \
+  "Its addresses, which the kernel scrambles for who may not know them.")     \
+X(RANGE_NODES, "nodes", TEXT, NONE, "vmallocinfo",                            \
+  "How many of its pages are on each NUMA node.")                             \
 X(CALLER, "caller", TEXT, NONE, "vmallocinfo",                                \
   "The kernel's function that asked for it.")                                 \
 X(VMALLOC_KIND, "kind", TEXT, NONE, "vmallocinfo",                            \

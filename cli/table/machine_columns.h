@@ -29,6 +29,44 @@ X(FREE, "free", BYTES, NONE, "meminfo",                                       \
 X(AVAILABLE, "available", BYTES, NONE, "meminfo",                             \
   "What programs can still have without swapping: free, and files and slabs " \
   "that can go.")                                                             \
+X(BUFFERS, "buffers", BYTES, NONE, "meminfo",                                 \
+  "Pages of block devices, as free(1) and vmstat count them.")                \
+X(CACHE, "cache", BYTES, NONE, "meminfo",                                     \
+  "Cached and SReclaimable together, as free(1) and vmstat count them.")      \
+X(BUFF_CACHE, "buff_cache", BYTES, NONE, "meminfo",                           \
+  "buffers and cache.")                                                       \
+X(AREA_ORDER, "order", COUNT, NONE, "",                                       \
+  "The place of the row.")                                                    \
+X(RAM_AREA, "area", TEXT, NONE, "",                                           \
+  "What the RAM is for, as smem parts it.")                                   \
+X(AREA_USED, "used", BYTES, ADD, "meminfo, iomem",                            \
+  "How much RAM that is.")                                                    \
+X(AREA_CACHE, "cache", BYTES, ADD, "meminfo",                                 \
+  "The part of it that can be given up.")                                     \
+X(AREA_NONCACHE, "noncache", BYTES, ADD, "meminfo",                           \
+  "The part of it that cannot.")                                              \
+X(RUNNING, "running", COUNT, NONE, "stat",                                    \
+  "Threads that run or wait for a processor.")                                \
+X(BLOCKED, "blocked", COUNT, NONE, "stat",                                    \
+  "Threads that wait for a device.")                                          \
+X(ACTIVE_PAGES, "active", BYTES, NONE, "meminfo",                             \
+  "Pages that were used lately.")                                             \
+X(INACTIVE_PAGES, "inactive", BYTES, NONE, "meminfo",                         \
+  "Pages that were not, and go first.")                                       \
+X(INTERRUPTS, "irq_s", RATE, NONE, "stat",                                    \
+  "Interrupts a second.")                                                     \
+X(SWITCHES, "switch_s", RATE, NONE, "stat",                                   \
+  "Context switches a second.")                                               \
+X(CPU_USER, "user", PERCENT, NONE, "stat",                                    \
+  "Time of all processors in programs, nice ones included.")                  \
+X(CPU_SYSTEM, "system", PERCENT, NONE, "stat",                                \
+  "Time of all processors in the kernel, interrupts included.")               \
+X(CPU_IDLE, "idle", PERCENT, NONE, "stat",                                    \
+  "Time of all processors with nothing to do.")                               \
+X(CPU_WAIT, "wait", PERCENT, NONE, "stat",                                    \
+  "Time of all processors idle while a thread waited for a device.")          \
+X(CPU_STEAL, "steal", PERCENT, NONE, "stat",                                  \
+  "Time of all processors that the hypervisor gave to others.")               \
 X(TOOL, "tool", TEXT, NONE, "",                                               \
   "Whose formula it is.")                                                     \
 X(FORMULA, "formula", TEXT, NONE, "",                                         \
@@ -80,6 +118,16 @@ X(STALL, "stall_s", MS, NONE, "pressure/memory",                              \
   "Milliseconds a second in which some task waited for memory.")              \
 X(THRASH, "thrash_s", MS, NONE, "pressure/memory",                            \
   "Milliseconds a second in which all tasks waited for memory: time lost.")   \
+X(PRESSURE_KIND, "kind", TEXT, NONE, "pressure/memory",                        \
+  "some: time in which some task waited for memory; full: in which all did.") \
+X(AVG10, "avg10", PERCENT, NONE, "pressure/memory",                           \
+  "The share of the last 10 seconds.")                                        \
+X(AVG60, "avg60", PERCENT, NONE, "pressure/memory",                           \
+  "The share of the last minute.")                                            \
+X(AVG300, "avg300", PERCENT, NONE, "pressure/memory",                         \
+  "The share of the last five minutes.")                                      \
+X(STALLED, "stalled", MS, NONE, "pressure/memory",                            \
+  "All of it since boot, in milliseconds.")                                   \
 X(DEVICE_FILE, "device", TEXT, NONE, "swaps",                                 \
   "The file or device that is swapped to.")                                   \
 X(SWAP_TYPE, "type", TEXT, NONE, "swaps",                                     \
@@ -98,6 +146,10 @@ X(RATIO, "ratio", RATIO, NONE, "",                                            \
   "stored by compressed.")                                                    \
 X(POOL_RAM, "ram", BYTES, ADD, "/sys/block/*/mm_stat",                        \
   "RAM that it takes, with what it needs for itself.")                        \
+X(POOL_LIMIT, "limit", BYTES, NONE, "/sys/block/*/mm_stat",                   \
+  "RAM that it may take; 0: there is no limit.")                              \
+X(POOL_PEAK, "peak", BYTES, NONE, "/sys/block/*/mm_stat",                     \
+  "The most RAM that it ever took.")                                          \
 X(SAME, "same", COUNT, ADD, "/sys/block/*/mm_stat",                           \
   "Pages of one repeated word, which take no room.")                          \
 X(INCOMPRESSIBLE, "incompressible", COUNT, ADD, "/sys/block/*/mm_stat",       \

@@ -117,6 +117,24 @@ X(CMINFLT, "cminflt", COUNT, ADD, "PID/stat",                                 \
   "Minor faults of its children that have ended and been waited for.")        \
 X(CMAJFLT, "cmajflt", COUNT, ADD, "PID/stat",                                 \
   "Major faults of its children that have ended and been waited for.")        \
+X(PROCESS_SHARED, "shared", BYTES, ADD, "PID/status",                          \
+  "rss_file and rss_shmem: the part of rss that could be shared; top's SHR.") \
+X(RSS_LIMIT, "rss_limit", BYTES, NONE, "PID/stat",                            \
+  "What ulimit -m says; Linux ignores it.")                                   \
+X(START_BRK, "start_brk", ADDRESS, NONE, "PID/stat",                          \
+  "Where its heap begins.")                                                   \
+X(START_STACK, "start_stack", ADDRESS, NONE, "PID/stat",                      \
+  "Where the main thread's stack begins, which grows down.")                  \
+X(READ_BYTES, "read_bytes", BYTES, ADD, "PID/io",                             \
+  "Bytes that it has had read from devices.")                                 \
+X(WRITE_BYTES, "write_bytes", BYTES, ADD, "PID/io",                           \
+  "Bytes that it has had written to devices.")                                \
+X(KSM_MERGING, "ksm_merging", BYTES, ADD, "PID/ksm_stat",                     \
+  "Its pages that are merged with equal ones.")                               \
+X(KSM_ZERO, "ksm_zero", BYTES, ADD, "PID/ksm_stat",                           \
+  "Its pages that were merged into the one page of zeros.")                   \
+X(KSM_PROFIT, "ksm_profit", CHANGE, ADD, "PID/ksm_stat",                      \
+  "What merging spares it, less what it costs.")                              \
 X(OOM_SCORE, "oom_score", COUNT, NONE, "PID/oom_score",                       \
   "How likely the kernel is to kill it where memory is out; 1000 and more "   \
   "is likely.")                                                               \
@@ -164,6 +182,26 @@ X(BAR, "bar", TEXT, NONE, "",                                                 \
 #define LIMIT_COLUMNS(X)                                                      \
 X(PAGES, "pages", TEXT, NONE, "PID/pagemap",                                  \
   "A picture of its pages: dots are in RAM, shaded cells in swap.")           \
+X(PM_PRESENT, "present", BYTES, ADD, "PID/pagemap",                           \
+  "Its pages that are in RAM, and mapped.")                                   \
+X(PM_SWAPPED, "swapped", BYTES, ADD, "PID/pagemap",                           \
+  "Its pages that are out in swap.")                                          \
+X(PM_EXCLUSIVE, "exclusive", BYTES, ADD, "PID/pagemap",                       \
+  "Its pages in RAM that nobody else maps.")                                  \
+X(PM_FILE, "file_pages", BYTES, ADD, "PID/pagemap",                           \
+  "Its pages in RAM of files and shared memory.")                             \
+X(PM_DIRTY, "soft_dirty", BYTES, ADD, "PID/pagemap",                          \
+  "Pages written to since clear_refs, where the kernel keeps count.")         \
+X(PM_PROTECTED, "uffd_wp", BYTES, ADD, "PID/pagemap",                         \
+  "Pages that userfaultfd protects from writing.")                            \
+X(PM_WRITTEN, "written", BYTES, ADD, "PAGEMAP_SCAN",                          \
+  "Pages that userfaultfd does not, or no longer, protect from writing.")                       \
+X(PM_ZERO, "zero_pages", BYTES, ADD, "PAGEMAP_SCAN",                          \
+  "Pages that are the one page of zeros.")                                    \
+X(PM_HUGE, "huge_pages", BYTES, ADD, "PAGEMAP_SCAN",                          \
+  "Pages mapped by huge entries of the page table.")                          \
+X(BUILD_ID, "build_id", TEXT, NONE, "PROCMAP_QUERY",                          \
+  "Which build the file is of, as its linker noted.")                         \
 X(SYMBOL, "symbol", TEXT, NONE, "ELF symbols",                                \
   "The name of the object.")                                                  \
 X(SECTION, "section", TEXT, NONE, "ELF symbols",                              \

@@ -252,6 +252,20 @@ table_fact(struct table *table, const char *key, int64_t number)
 }
 
 void
+table_show_first(struct table *table, enum column_id id)
+{
+	size_t index = (size_t)table_find(table, id);
+
+	table->columns[index].wanted = true;
+	table->shown = grow(table->shown,
+	    (table->shown_count + 1) * sizeof(*table->shown));
+	memmove(table->shown + 1, table->shown,
+	    table->shown_count * sizeof(*table->shown));
+	table->shown[0] = index;
+	table->shown_count++;
+}
+
+void
 table_order_all(struct table *table)
 {
 	table->order =

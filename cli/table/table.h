@@ -115,6 +115,9 @@ const struct cell *table_get(const struct table *table, size_t row,
 void table_note(struct table *table, const char *format, ...) QR_PRINTF(2, 3);
 void table_fact(struct table *table, const char *key, int64_t number);
 
+/* Shows a column before all others. */
+void table_show_first(struct table *table, enum column_id id);
+
 /* Shows all rows in the order in which they came. */
 void table_order_all(struct table *table);
 

@@ -25,6 +25,7 @@ struct style_of_table {
 	bool header;
 	bool totals;
 	bool exact;          /* bytes as numbers */
+	bool si;             /* bytes in powers of 1000 */
 	bool may_drop;       /* columns of the narrow list may go */
 	bool steady;         /* widths that do not hang on the rows */
 	bool fits;           /* lines are cut to the width */
@@ -32,6 +33,11 @@ struct style_of_table {
 };
 
 void write_screen(const struct term *term, struct table *table,
+    const struct style_of_table *style);
+/* One column of numbers, value, as a picture; a text of each row names it. */
+void write_bars(const struct term *term, const struct table *table,
+    size_t value, const struct style_of_table *style);
+void write_svg(FILE *stream, const struct table *table, size_t value,
     const struct style_of_table *style);
 void write_json(FILE *stream, const struct table *table,
     const struct style_of_table *style);

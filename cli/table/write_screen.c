@@ -147,7 +147,8 @@ bytes_text(int64_t bytes, const struct style_of_table *style, bool sign,
 		    (unsigned long long)size);
 	} else {
 		(void)snprintf(text, TEXT_OF_CELL, "%s%s", mark,
-		    size_format(size, digits));
+		    style->si ? size_format_si(size, digits)
+			      : size_format(size, digits));
 	}
 	return text;
 }

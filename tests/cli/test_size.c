@@ -135,9 +135,27 @@ test_format(void **state)
 		{ 16 * TIB, "16.0 T" },
 		{ UINT64_MAX, "16777216 T" },
 	};
+	static const struct {
+		uint64_t bytes;
+		const char *text;
+	} si_cases[] = {
+		{ 0, "0" },
+		{ 999, "999 B" },
+		{ 1000, "1.0 KB" },
+		{ 1536, "1.5 KB" },
+		{ 99949, "99.9 KB" },
+		{ 99950, "100 KB" },
+		{ 1000000, "1.0 MB" },
+		{ GIB, "1.1 GB" },
+		{ 16 * TIB, "17.6 TB" },
+		{ UINT64_MAX, "18446744 TB" },
+	};
 	char text[SIZE_TEXT_MAX];
 
 	(void)state;
+	for (size_t i = 0; i < sizeof(si_cases) / sizeof(si_cases[0]); i++)
+		assert_string_equal(si_cases[i].text,
+		    size_format_si(si_cases[i].bytes, text));
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		assert_string_equal(cases[i].text,
 		    size_format(cases[i].bytes, text));

@@ -5,7 +5,7 @@ from bed import Area, Machine, has, quire, same
 
 # smem's letters, as they were typed, and what they must show.
 SMEM = [
-    ("", "pss"), ("-m", "libc"), ("-u", "www"), ("-w", "ram"),
+    ("", "pss"), ("-m", "libc"), ("-u", "www"), ("-w", "firmware/hardware"),
     ("-P first", "first"), ("-M libc", "first"), ("-U www", "second"),
     ("-c pid,name,pss", "comm"), ("-s pss", "uss"), ("-s pss -r", "uss"),
     ("-t", "total"), ("-H", "first"), ("-n", "33"), ("-a", "first"),
@@ -107,7 +107,7 @@ def letters():
         same(["5", "6"], pids("-s", "rss"), "-s")
         same(["6", "5"], pids("-s", "rss", "-r"), "-s -r")
         same(["6", "5"], pids(), "the largest first")
-        quire("smem", "--pie", "pss", *source, code=2)
+        quire("smem", "--pie", *source[:1], code=2)
         quire("smem", "-Z", code=2)
         quire("smem", "-P", code=2)
         for words, columns in PMAP:
