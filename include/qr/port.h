@@ -85,6 +85,9 @@ struct qr_map_run {
 	size_t count;           /* 1 to QR_STAGE_PAGES */
 	unsigned prot;          /* QR_PROT_* of the area */
 	bool zero; /* contents are all zero; stage() was not used */
+	bool held; /* the frames have their contents already, and other entries
+		      may map them; stage() was not used. Only for ports with
+		      QR_PORT_PAGES_MOVE */
 };
 
 /* A frozen page of a space that is to be looked at. */
@@ -93,6 +96,23 @@ struct qr_peek {
 	qr_pfn_t frame;     /* its frame */
 	unsigned cpu;       /* the caller's cpu() */
 	bool present;       /* its entry is: the program may read it */
+};
+
+enum qr_file_op {
+	QR_FILE_READ,
+	QR_FILE_WRITE,
+	QR_FILE_SYNC, /* what was written outlives a loss of power */
+};
+
+/* Pages of a file that are to be moved; see file_io(). */
+struct qr_file_io {
+	void *file; /* the port's own, from qr_file_open */
+	enum qr_file_op op;
+	uint64_t index;         /* number of the first page */
+	const qr_pfn_t *frames; /* [count] whose bytes are moved, in order */
+	size_t count;           /* 1 to QR_STAGE_PAGES; for QR_FILE_SYNC 0 */
+	uint64_t size_bytes;    /* of the file in these pages, not 0: what is
+				   beyond is zeroed by a read, not written */
 };
 
 /* Why the core gives up on a space; see oom(). */
@@ -247,6 +267,13 @@ struct qr_port_ops {
 	/* count pages from slot on hold nothing any more; a hint. */
 	void (*swap_trim)(void *ctx, uint64_t slot, size_t count);
 
+	/* --- files; NULL: there are none --- */
+
+	/* Reads, writes or makes last; -QR_EIO: failed or short, what was to
+	 * be filled is in any state; -QR_ENOSPC: there is no room for what is
+	 * written. Calls for one page never overlap. May sleep. */
+	int (*file_io)(void *ctx, const struct qr_file_io *io);
+
 	/* --- policy --- */
 
 	/* Frames are short. A port that lends frames to others (the balloon)
@@ -311,7 +338,8 @@ struct qr_port {
 #define QR_PORT_DMA_ZONES 0x4u
 
 /* A mapped page's bytes are its frame's, and outlive mmu_drop: the core may
- * move pages from frame to frame to make large blocks, or to empty memory. */
+ * move pages from frame to frame to make large blocks, or to empty memory, and
+ * map one frame in many places: files and shared memory need that. */
 #define QR_PORT_PAGES_MOVE 0x8u
 
 /* cpu() is no hint but a fact: no two threads that are inside the core at

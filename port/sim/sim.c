@@ -23,7 +23,7 @@
  *       +--------------------+ direct |   RAM: one mapping          |
  *            | struct qr_port   map   |   frame n at n * page size  |
  *            v                        +-----------------------------+
- *       mmu.c, disk.c, thread.c
+ *       mmu.c, disk.c, file.c, thread.c
  *
  * 3. RAM is one private mapping of the host, as long as the RAM map's end.
  * What the map leaves out is not accessible: a core that touches a hole
@@ -94,7 +94,7 @@
  * SIGSEGV would be slower, and could not be asked what it remembers; a TLB
  * that flushes by itself would hide the very errors it is here for.
  *
- * 10. Reading: sim.h, sim_impl.h, then mmu.c, access.c, disk.c,
+ * 10. Reading: sim.h, sim_impl.h, then mmu.c, access.c, disk.c, file.c,
  * thread.c.
  */
 #include <sched.h>
@@ -195,6 +195,7 @@ static const struct qr_port_ops sim_ops = {
 	.swap_read = sim_disk_read,
 	.swap_write = sim_disk_write,
 	.swap_trim = sim_disk_trim,
+	.file_io = sim_file_io,
 	.grant = sim_grant,
 	.wake_reclaim = sim_wake_reclaim,
 	.oom = sim_oom,
@@ -402,6 +403,7 @@ sim_create(const struct sim_config *config)
 	sim->ram_file = -1;
 	config_complete(sim);
 	pthread_mutex_init(&sim->fault_lock, NULL);
+	sim_files_init(sim);
 	atomic_init(&sim->random_state, config->seed);
 	sim->port = (struct qr_port){ .ops = &sim_ops,
 		.ctx = sim,
@@ -432,6 +434,7 @@ sim_destroy(struct sim *sim)
 	ram_fini(sim);
 	sim_mmu_fini(sim);
 	sim_disk_fini(&sim->disk);
+	sim_files_fini(sim);
 	pthread_mutex_destroy(&sim->fault_lock);
 	free(sim);
 }
@@ -562,6 +565,9 @@ sim_stat(const struct sim *sim, struct sim_stat *stat)
 		.disk_writes = sim->disk.writes,
 		.disk_trims = sim->disk.trims,
 		.disk_pages = sim->disk.pages_filled,
+		.file_reads = atomic_load(&sim->file_reads),
+		.file_writes = atomic_load(&sim->file_writes),
+		.file_calls = atomic_load(&sim->file_calls),
 		.clock_ns = atomic_load(&sim->clock_ns),
 	};
 	for (unsigned i = 0; i < sim->port.cpu_count; i++) {

@@ -103,6 +103,9 @@ enum sim_call {
 	SIM_SWAP_READ,
 	SIM_SWAP_WRITE,
 	SIM_KERNEL_MAP,
+	SIM_FILE_READ,
+	SIM_FILE_WRITE,
+	SIM_FILE_SYNC,
 	SIM_CALLS, /* how many there are */
 };
 
@@ -143,6 +146,20 @@ void sim_disk_corrupt(struct sim *sim, uint64_t slot);
 void sim_plug(struct sim *sim, qr_paddr_t start, uint64_t size_bytes);
 void sim_unplug(struct sim *sim, qr_paddr_t start, uint64_t size_bytes);
 
+/* --- files --- */
+
+struct sim_file; /* what file_io() is given; freed with the sim */
+
+/* A file of zeroes that can hold so many bytes. NULL: no memory. */
+QR_MUST_CHECK struct sim_file *sim_file_create(struct sim *sim,
+    uint64_t capacity_bytes);
+
+/* Its bytes as the device has them now; for a test to look at and to fill. */
+unsigned char *sim_file_bytes(struct sim_file *file);
+
+/* Loss of power: the bytes are those of the last QR_FILE_SYNC again. */
+void sim_file_lose_power(struct sim_file *file);
+
 /* --- the rest --- */
 
 /* Answers oom(); the default says false. */
@@ -170,6 +187,9 @@ struct sim_stat {
 	uint64_t disk_writes;
 	uint64_t disk_trims;
 	uint64_t disk_pages; /* that the device holds now */
+	uint64_t file_reads; /* pages */
+	uint64_t file_writes;
+	uint64_t file_calls; /* transfers of any number of pages */
 	uint64_t clock_ns;
 };
 

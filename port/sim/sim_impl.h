@@ -69,6 +69,14 @@ struct sim_disk {
 	uint64_t reads, writes, trims; /* (d) pages moved since the start */
 };
 
+/* (f) the sim's file_lock. */
+struct sim_file {
+	struct sim_file *next;   /* (f) */
+	uint64_t capacity_bytes; /* (c) */
+	unsigned char *bytes;    /* (f) as the device answers */
+	unsigned char *lasting;  /* (f) as of the last sync */
+};
+
 struct sim {
 	struct qr_port port;         /* (c) */
 	struct sim_config config;    /* (c) */
@@ -81,6 +89,9 @@ struct sim {
 	_Atomic(uint32_t) *translations; /* [frames] that CPUs remember */
 	struct sim_cpu *cpus;            /* (c) [cpu_count] */
 	struct sim_disk disk;
+	pthread_mutex_t file_lock; /* (f) */
+	struct sim_file *files;    /* (f) */
+	_Atomic(uint64_t) file_reads, file_writes, file_calls;
 
 	pthread_mutex_t fault_lock;         /* (f) */
 	struct sim_fault faults[SIM_CALLS]; /* (f) */
@@ -130,6 +141,11 @@ uint64_t sim_disk_size(void *ctx);
 int sim_disk_read(void *ctx, uint64_t slot, void *data, size_t count);
 int sim_disk_write(void *ctx, uint64_t slot, const void *data, size_t count);
 void sim_disk_trim(void *ctx, uint64_t slot, size_t count);
+
+/* file.c */
+void sim_files_init(struct sim *sim);
+void sim_files_fini(struct sim *sim);
+int sim_file_io(void *ctx, const struct qr_file_io *io);
 
 /* mmu.c */
 int sim_mmu_init(struct sim *sim);

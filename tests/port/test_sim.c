@@ -394,6 +394,48 @@ test_disk_fails_as_told(void **state)
 	assert_int_equal(sim_calls(sim, SIM_SWAP_WRITE), 5);
 }
 
+/* One page of a file, from or to frame 20. */
+static int
+file_page(struct sim *sim, struct sim_file *file, enum qr_file_op op)
+{
+	const struct qr_port *port = sim_port(sim);
+	const qr_pfn_t frame = 20;
+	const struct qr_file_io io = { .file = file,
+		.op = op,
+		.index = 1,
+		.frames = &frame,
+		.count = op == QR_FILE_SYNC ? 0 : 1,
+		.size_bytes = 4000 };
+	return port->ops->file_io(port->ctx, &io);
+}
+
+static void
+test_file_fails_as_told(void **state)
+{
+	struct page *page = *state;
+	struct sim *sim = page->bench.sim;
+	struct sim_file *file = sim_file_create(sim, 8096);
+	unsigned char *frame = sim_frame(sim, 20);
+	assert_non_null(file);
+	memset(frame, 1, 4096);
+	assert_int_equal(file_page(sim, file, QR_FILE_WRITE), 0);
+	assert_int_equal(sim_file_bytes(file)[4096 + 3999], 1);
+	memset(frame, 2, 4096);
+	assert_int_equal(file_page(sim, file, QR_FILE_READ), 0);
+	assert_int_equal(frame[3999], 1);
+	assert_int_equal(frame[4000], 0); /* behind the file's end */
+	assert_int_equal(file_page(sim, file, QR_FILE_SYNC), 0);
+	memset(frame, 3, 4096);
+	sim_fail_after(sim, SIM_FILE_WRITE, 1, -QR_EIO);
+	assert_int_equal(file_page(sim, file, QR_FILE_WRITE), -QR_EIO);
+	assert_int_equal(sim_file_bytes(file)[4096], 3); /* torn */
+	assert_int_equal(sim_file_bytes(file)[4096 + 3999], 1);
+	sim_fail_after(sim, SIM_FILE_SYNC, 1, -QR_EIO);
+	assert_int_equal(file_page(sim, file, QR_FILE_SYNC), -QR_EIO);
+	sim_file_lose_power(file);
+	assert_int_equal(sim_file_bytes(file)[4096], 1);
+}
+
 int
 main(void)
 {
@@ -408,6 +450,7 @@ main(void)
 		TEST(test_contract_of_mmu_calls),
 		TEST(test_deadlock),
 		TEST(test_disk_fails_as_told),
+		TEST(test_file_fails_as_told),
 	};
 	int failed = cmocka_run_group_tests_name("sim", tests, NULL, NULL);
 	failed += bench_conforms("sim", 1, 0);
