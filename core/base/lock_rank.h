@@ -6,7 +6,9 @@
  *
  * The busy bit of a page-table entry is no lock of this list, but has a
  * place in it: it may be waited for while holding QR_RANK_SPACE, shared or
- * not, and nothing above; who has set it may take every lock above.
+ * not, and nothing above; who has set it may take every lock above. So has
+ * that of a cached page (cache/cache.c), right after it: who holds entries may
+ * wait for a page, who holds a page never waits for an entry.
  */
 #ifndef QR_BASE_LOCK_RANK_H
 #define QR_BASE_LOCK_RANK_H
@@ -15,10 +17,12 @@ enum qr_rank {
 	QR_RANK_NONE,
 	QR_RANK_MACHINE, /* list of spaces; background reclaim's state */
 	QR_RANK_SPACE,   /* a space's areas; shared by faults */
-	QR_RANK_PIN,     /* a space's list of pins */
+	QR_RANK_OBJECTS, /* list of what can be mapped */
+	QR_RANK_OBJECT,  /* an object's pages by number */
 	QR_RANK_STAGE,   /* a CPU's staging window */
 	QR_RANK_PEEK,    /* a CPU's place for mmu_peek */
 	QR_RANK_LRU,     /* pages' places on the policy's lists, and rmap */
+	QR_RANK_PIN,     /* a space's list of pins */
 	QR_RANK_WORK,    /* a codec work area */
 	QR_RANK_SLOT,    /* swap slots: states, counts, growth */
 	QR_RANK_POOL,    /* compressed pool: classes and their runs;

@@ -176,6 +176,7 @@ check_sums(const struct qr_frames *frames, const struct census *census)
 	check_kind(QR_PAGE_META,
 	    census->kind[QR_PAGE_META] + frames->boot_pages, stat.meta);
 	check_kind(QR_PAGE_KERNEL, census->kind[QR_PAGE_KERNEL], stat.kernel);
+	check_kind(QR_PAGE_CACHED, census->kind[QR_PAGE_CACHED], stat.cached);
 
 	uint64_t lent = 0;
 	uint64_t free_pages = census->lists;
@@ -189,7 +190,7 @@ check_sums(const struct qr_frames *frames, const struct census *census)
 	    "[frame.3] balloon: %llu found, %llu counted",
 	    (unsigned long long)lent, (unsigned long long)stat.balloon);
 	uint64_t sum = free_pages + lent + stat.user + stat.slab + stat.table +
-		       stat.pool + stat.meta + stat.kernel;
+		       stat.pool + stat.meta + stat.kernel + stat.cached;
 	QR_ASSERT(census->home == stat.home,
 	    "[frame.5] home bytes: %llu found, %llu counted",
 	    (unsigned long long)census->home, (unsigned long long)stat.home);

@@ -33,6 +33,7 @@ enum qr_page_kind {
 	QR_PAGE_POOL,   /* compressed pages: u.pool */
 	QR_PAGE_META,   /* tables of the core itself */
 	QR_PAGE_KERNEL, /* any other use by the core */
+	QR_PAGE_CACHED, /* holds a page of an object: u.cached */
 	QR_PAGE_KINDS,  /* how many there are */
 };
 
@@ -79,6 +80,11 @@ struct qr_page {
 			void *mapping;
 			qr_vaddr_t address; /* where, if not shared */
 		} user;
+		struct {
+			void *object;            /* struct qr_object */
+			uint32_t index;          /* number of the page in it */
+			_Atomic(uint32_t) state; /* QR_CACHED_* */
+		} cached;
 		struct {
 			void *cache;         /* struct qr_slab_cache */
 			uint16_t free_first; /* index of first free object */
@@ -187,6 +193,7 @@ struct qr_frame_stat {
 	uint64_t meta; /* descriptors, bitmaps and boot allocations */
 	uint64_t balloon;
 	uint64_t kernel;
+	uint64_t cached;    /* pages of files and shared memory */
 	uint64_t home;      /* frames of any use with live bytes in the direct
 			     map; those of boot are not among them */
 	uint64_t boot;      /* of meta, taken by boot for good */

@@ -91,6 +91,7 @@ qr_frame_stat(const struct qr_frames *frames, struct qr_frame_stat *stat)
 		.balloon = atomic_load_explicit(&frames->balloon_pages,
 		    memory_order_relaxed),
 		.kernel = kind_sum(frames, QR_PAGE_KERNEL),
+		.cached = kind_sum(frames, QR_PAGE_CACHED),
 		.home = atomic_load_explicit(&frames->home_pages,
 		    memory_order_relaxed),
 		.boot = frames->boot_pages,

@@ -392,6 +392,7 @@ stat_levels(struct qr_machine *machine, const struct qr_swap_stat *swap,
 	stat->frames_pool = frames.pool;
 	stat->frames_meta =
 	    frames.slab + frames.table + frames.meta + frames.kernel;
+	stat->frames_cached = frames.cached;
 	stat->frames_balloon = frames.balloon;
 	stat->frames_home = frames.home;
 	stat->frames_boot = frames.boot;
@@ -416,6 +417,7 @@ stat_events(struct qr_machine *machine, const struct qr_swap_stat *swap,
 	stat->faults_device = load(&spaces->count.device);
 	stat->faults_cow = load(&spaces->count.cow);
 	stat->faults_soft = load(&spaces->count.soft);
+	stat->faults_cached = load(&spaces->count.cached);
 	stat->faults_spurious = load(&spaces->count.spurious);
 	stat->faults_bad = load(&spaces->count.bad);
 	stat->pages_in = load(&spaces->count.pages_in);

@@ -335,7 +335,8 @@ check_list(const struct qr_lru *lru, unsigned list)
 		QR_ASSERT(page_list_of(page) == list + 1,
 		    "reclaim.1: page %u of list %u has mark %u", pfn, list,
 		    page_list_of(page));
-		QR_ASSERT(page->kind == QR_PAGE_USER,
+		QR_ASSERT(page->kind == QR_PAGE_USER ||
+			      page->kind == QR_PAGE_CACHED,
 		    "reclaim.1: page %u of list %u has kind %u", pfn, list,
 		    page->kind);
 		count++;

@@ -254,6 +254,8 @@ static size_t
 reclaim_last_resort(struct qr_reclaim *reclaim)
 {
 	size_t freed = qr_slab_shrink_all(reclaim->slabs);
+	if (freed == 0 && qr_cache_shrink(&reclaim->spaces->cache) != 0)
+		freed = qr_slab_shrink_all(reclaim->slabs);
 	if (freed == 0)
 		freed = qr_swap_write_back(reclaim->swap, WRITE_BACK_BATCH);
 	return freed;
@@ -344,6 +346,7 @@ qr_reclaim_balance(struct qr_reclaim *reclaim)
 	atomic_fetch_add_explicit(&reclaim->background, 1,
 	    memory_order_relaxed);
 	size_t freed = balance_pool(reclaim);
+	(void)qr_cache_balance(&reclaim->spaces->cache);
 	if (!reclaim->by_touchers)
 		freed += balance_pages(reclaim);
 	if (qr_frame_below_low(reclaim->frames))

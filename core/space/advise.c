@@ -29,7 +29,7 @@ advise_drop_part(struct qr_space *space, qr_vaddr_t start, qr_vaddr_t end,
 	/* A table node is worth keeping for what comes next, a whole row of
 	 * them is not. */
 	if (end - start >= ADVISE_PRUNE_BYTES)
-		qr_table_prune(&space->table, start, end);
+		qr_map_prune(space, start, end);
 	return 0;
 }
 
@@ -143,9 +143,38 @@ advise_flags(struct qr_space *space, qr_vaddr_t start, uint64_t size_bytes,
 	return qr_map_change(space, start, size_bytes, &change);
 }
 
+/* Reads files ahead that the range shows; memory comes by itself. */
+static void
+advise_prefetch(struct qr_space *space, qr_vaddr_t start, qr_vaddr_t end)
+{
+	const struct qr_port *port = space->spaces->port;
+	for (qr_vaddr_t at = start; at < end;) {
+		struct qr_object *object = NULL;
+		uint64_t first = 0;
+		qr_vaddr_t from = at;
+		qr_rwlock_share(port, &space->lock);
+		const struct qr_area *area = qr_area_find(space, at);
+		at = area == NULL || area->end > end ? end : area->end;
+		if (area != NULL && area->start < end &&
+		    qr_area_is_view(area) &&
+		    qr_area_view(area)->object->file != NULL) {
+			from = from > area->start ? from : area->start;
+			object = qr_area_view(area)->object;
+			first = qr_view_number(qr_area_view(area), from);
+			qr_object_get(object);
+		}
+		qr_rwlock_unshare(port, &space->lock);
+		if (object == NULL)
+			continue;
+		qr_object_prefetch(object, first * QR_PAGE_SIZE, at - from);
+		qr_object_put(object);
+	}
+}
+
 static int
 advise_willneed(struct qr_space *space, qr_vaddr_t start, qr_vaddr_t end)
 {
+	advise_prefetch(space, start, end);
 	struct qr_populate populate = {
 		.space = space,
 		.at = start,

@@ -72,6 +72,9 @@ qr_spaces_identity(struct qr_spaces *spaces, struct qr_page *page)
 	qr_lock_assert_held(spaces->port, &spaces->page_lock);
 	struct qr_rmap_cursor cursor = { 0 };
 	struct qr_rmap_place place;
+	if (qr_page_is_cached(page))
+		return (uintptr_t)qr_cached_object(page) * 0x9e3779b97f4a7c15 +
+		       page->u.cached.index;
 	if (!qr_rmap_step(page, &cursor, &place))
 		return 0;
 	return ((uint64_t)place.space->tag << 40) ^
@@ -96,8 +99,7 @@ age_claim(const struct qr_spaces *spaces, qr_pte_word *word)
 	if (!qr_pte_is_present(pte) || qr_pte_is_busy(pte) ||
 	    (pte.bits & QR_PTE_LOCKED) != 0 || !qr_pte_try_claim(word, pte))
 		return false;
-	if (!qr_page_is_shared(
-		qr_frame_page(spaces->frames, qr_pte_frame(pte))))
+	if (qr_page_is_own(qr_frame_page(spaces->frames, qr_pte_frame(pte))))
 		return true;
 	qr_entry_release(spaces->port, word);
 	return false;
@@ -175,8 +177,10 @@ qr_spaces_put_to_sleep(struct qr_spaces *spaces, struct qr_page *page)
 {
 	const struct qr_port *port = spaces->port;
 	qr_lock_assert_held(port, &spaces->page_lock);
-	struct age_window window = { .space = page->u.user.mapping };
-	if (!qr_page_is_shared(page) && window.space != NULL) {
+	struct age_window window = { .space = NULL };
+	if (qr_page_is_own(page))
+		window.space = page->u.user.mapping;
+	if (window.space != NULL) {
 		/* The page's own entry keeps the node as long as the page
 		 * lock is held, a claimed one after that. */
 		window.start = qr_round_down(page->u.user.address,

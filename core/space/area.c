@@ -164,22 +164,36 @@ qr_area_find_gap(const struct qr_space *space, uint64_t size_bytes,
 }
 
 int
-qr_area_spares_take(struct qr_space *space, size_t count,
+qr_area_spares_take(struct qr_space *space, size_t count, bool views,
     struct qr_area_spares *spares)
 {
 	QR_ASSERT(count <= QR_AREA_SPARES, "%zu spares", count);
 	spares->count = 0;
+	spares->view_count = 0;
 	int error = qr_slab_alloc_bulk(space->spaces->area_cache, QR_GFP_KERNEL,
 	    count, spares->area);
+	if (error != 0)
+		return error;
+	spares->count = count;
+	if (!views && space->view_count == 0)
+		return 0;
+	error = qr_slab_alloc_bulk(space->spaces->view_cache, QR_GFP_KERNEL,
+	    count, spares->view);
 	if (error == 0)
-		spares->count = count;
+		spares->view_count = count;
+	else
+		qr_area_spares_drop(space, spares);
 	return error;
 }
 
 struct qr_area *
-qr_area_spares_use(struct qr_area_spares *spares)
+qr_area_spares_use(struct qr_area_spares *spares, bool view)
 {
-	QR_ASSERT(spares->count > 0, "no spare area was taken");
+	QR_ASSERT((view ? spares->view_count : spares->count) > 0,
+	    "no spare area was taken");
+	if (view)
+		return &((struct qr_view *)spares->view[--spares->view_count])
+			    ->area;
 	return spares->area[--spares->count];
 }
 
@@ -189,6 +203,9 @@ qr_area_spares_drop(struct qr_space *space, struct qr_area_spares *spares)
 	while (spares->count > 0)
 		qr_slab_free(space->spaces->area_cache,
 		    spares->area[--spares->count]);
+	while (spares->view_count > 0)
+		qr_slab_free(space->spaces->view_cache,
+		    spares->view[--spares->view_count]);
 }
 
 /* Adds the area to the space's sums, or takes it out. */
@@ -241,7 +258,25 @@ qr_area_remove(struct qr_space *space, struct qr_area *area)
 	space->area_count--;
 	qr_tree_remove(&space->areas, &area->node);
 	area_remeasure(space, next, prev);
-	qr_slab_free(space->spaces->area_cache, area);
+	if (!qr_area_is_view(area)) {
+		qr_slab_free(space->spaces->area_cache, area);
+		return;
+	}
+	struct qr_view *view = qr_area_view(area);
+	qr_view_detach(view);
+	qr_slab_free(space->spaces->view_cache, view);
+}
+
+/* Moves the area's edges, in its object's tree, too. */
+static void
+area_move_edges(struct qr_area *area, qr_vaddr_t start, qr_vaddr_t end)
+{
+	if (qr_area_is_view(area)) {
+		qr_view_resize(qr_area_view(area), start, end);
+		return;
+	}
+	area->start = start;
+	area->end = end;
 }
 
 /* Moves the area's end; the next area's hole is the caller's to measure. */
@@ -249,7 +284,7 @@ static void
 area_set_end(struct qr_space *space, struct qr_area *area, qr_vaddr_t end)
 {
 	area_count(space, area, false);
-	area->end = end;
+	area_move_edges(area, area->start, end);
 	area_count(space, area, true);
 }
 
@@ -264,8 +299,7 @@ qr_area_resize(struct qr_space *space, struct qr_area *area, qr_vaddr_t start,
 	    "space.1: area at 0x%llx grows into another",
 	    (unsigned long long)area->start);
 	area_count(space, area, false);
-	area->start = start;
-	area->end = end;
+	area_move_edges(area, start, end);
 	area_count(space, area, true);
 	area_remeasure(space, area, prev);
 	area_remeasure(space, next, area);
@@ -279,11 +313,19 @@ area_split_at(struct qr_space *space, qr_vaddr_t address,
 	struct qr_area *area = qr_area_find(space, address);
 	if (area == NULL || area->start >= address)
 		return;
-	struct qr_area *upper = qr_area_spares_use(spares);
+	bool is_view = qr_area_is_view(area);
+	struct qr_area *upper = qr_area_spares_use(spares, is_view);
 	*upper = *area;
 	upper->start = address;
 	area_set_end(space, area, address);
 	qr_area_insert(space, upper);
+	/* Both show their parts from the next hold of the page lock on; what
+	 * comes between them finds fewer entries than there are, and waits. */
+	if (is_view) {
+		const struct qr_view *lower = qr_area_view(area);
+		qr_view_attach(qr_area_view(upper), space, lower->object,
+		    qr_view_number(lower, address));
+	}
 }
 
 void
@@ -307,7 +349,9 @@ qr_area_set(struct qr_space *space, struct qr_area *area, unsigned prot,
 static bool
 area_is_alike(const struct qr_area *a, const struct qr_area *b)
 {
-	return a->end == b->start && a->prot == b->prot && a->flags == b->flags;
+	return a->end == b->start && a->prot == b->prot &&
+	       a->flags == b->flags &&
+	       (!qr_area_is_view(a) || qr_view_follows(a, b));
 }
 
 void

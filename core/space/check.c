@@ -29,7 +29,8 @@ check_area(const struct qr_space *space, const struct qr_area *area,
 	    (unsigned long long)area->end);
 	QR_ASSERT((area->start | area->end) % QR_PAGE_SIZE == 0,
 	    "space.1: area 0x%llx is not of whole pages", start);
-	QR_ASSERT((area->flags & ~(QR_AREA_KEPT | QR_AREA_CHARGED)) == 0,
+	QR_ASSERT((area->flags &
+		      ~(QR_AREA_KEPT | QR_AREA_CHARGED | QR_AREA_VIEW)) == 0,
 	    "space.1: area 0x%llx has flags 0x%x", start, area->flags);
 	if (next == NULL)
 		return;
@@ -37,7 +38,8 @@ check_area(const struct qr_space *space, const struct qr_area *area,
 	    "space.1: area 0x%llx overlaps the one at 0x%llx", start,
 	    (unsigned long long)next->start);
 	QR_ASSERT(area->end != next->start || area->prot != next->prot ||
-		      area->flags != next->flags,
+		      area->flags != next->flags ||
+		      (qr_area_is_view(area) && !qr_view_follows(area, next)),
 	    "space.2: areas at 0x%llx and 0x%llx are alike", start,
 	    (unsigned long long)next->start);
 }
@@ -50,12 +52,14 @@ check_areas(const struct qr_space *space)
 	uint64_t pages = 0;
 	uint64_t locked = 0;
 	uint64_t charged = 0;
+	uint64_t views = 0;
 	qr_check_tree(&space->areas);
 	qr_check_area_gaps(space);
 	for (const struct qr_area *area = qr_area_first(space); area != NULL;
 	     area = qr_area_next(area)) {
 		check_area(space, area, qr_area_next(area));
 		count++;
+		views += qr_area_is_view(area);
 		if ((area->flags & QR_AREA_CHARGED) != 0)
 			charged += qr_area_pages(area);
 		if (qr_area_is_foreign(area))
@@ -65,7 +69,8 @@ check_areas(const struct qr_space *space)
 			locked += qr_area_pages(area);
 	}
 	QR_ASSERT(count == space->area_count && pages == space->virtual_pages &&
-		      locked == space->locked_pages,
+		      locked == space->locked_pages &&
+		      views == space->view_count,
 	    "space.3: %llu areas, %llu pages, %llu locked",
 	    (unsigned long long)count, (unsigned long long)pages,
 	    (unsigned long long)locked);
@@ -90,6 +95,12 @@ check_mappings(const struct check_sums *sums, const struct qr_page *page,
 	uint32_t refs = atomic_load_explicit(&page->refs, memory_order_relaxed);
 	QR_ASSERT(here == 1, "space.4: 0x%llx is %u mappings of its page",
 	    (unsigned long long)address, here);
+	if (qr_page_is_cached(page)) {
+		QR_ASSERT(refs == mappings + 1,
+		    "cache.3: the page at 0x%llx has %u mappings and %u refs",
+		    (unsigned long long)address, mappings, refs);
+		return;
+	}
 	QR_ASSERT(refs == mappings && (mappings > 1) == qr_page_is_shared(page),
 	    "space.4: the page at 0x%llx has %u mappings and %u refs",
 	    (unsigned long long)address, mappings, refs);
@@ -103,14 +114,23 @@ check_frame(struct check_sums *sums, qr_vaddr_t address, struct qr_pte pte)
 	    qr_frame_page(spaces->frames, qr_pte_frame(pte));
 	unsigned long long at = address;
 	unsigned prot = sums->area->prot;
-	QR_ASSERT(page->kind == QR_PAGE_USER,
+	bool cached = qr_page_is_cached(page);
+	bool view = qr_area_is_view(sums->area);
+	QR_ASSERT(page->kind == QR_PAGE_USER || (cached && view),
 	    "space.4: the page at 0x%llx is of kind %u", at, page->kind);
+	QR_ASSERT(!cached || (qr_cached_object(page) ==
+				     qr_area_view(sums->area)->object &&
+				 page->u.cached.index ==
+				     qr_view_number(qr_area_view(sums->area),
+					 address)),
+	    "space.11: 0x%llx maps another page", at);
 	check_mappings(sums, page, address);
 	sums->resident++;
 	struct qr_rmap_cursor cursor = { 0 };
 	struct qr_rmap_place first;
 	(void)qr_rmap_step(page, &cursor, &first);
-	sums->frames += first.space == sums->space && first.address == address;
+	sums->frames +=
+	    !cached && first.space == sums->space && first.address == address;
 
 	bool locked = (sums->area->flags & QR_MAP_LOCKED) != 0;
 	QR_ASSERT(((pte.bits & QR_PTE_LOCKED) != 0) == locked,
@@ -127,6 +147,10 @@ check_frame(struct check_sums *sums, qr_vaddr_t address, struct qr_pte pte)
 	    "space.5: 0x%llx is writable", at);
 	QR_ASSERT(!writable || !qr_page_is_shared(page),
 	    "space.6: 0x%llx is writable and shared", at);
+	QR_ASSERT(!writable || !cached || qr_area_is_shared(sums->area),
+	    "space.6: 0x%llx is writable, private and cached", at);
+	QR_ASSERT(!writable || !cached || qr_cached_is_dirty(page),
+	    "cache.5: 0x%llx is writable, its page is clean", at);
 	QR_ASSERT((pte.bits & QR_PTE_NX) != 0 || (prot & QR_PROT_EXEC) != 0,
 	    "space.5: 0x%llx is executable", at);
 	QR_ASSERT((pte.bits & QR_PTE_SAVED_W) == 0, "space.7: 0x%llx is frozen",
@@ -206,6 +230,10 @@ qr_check_spaces(struct qr_spaces *spaces, enum qr_check_depth depth)
 	}
 	if (depth == QR_CHECK_SIGNATURE)
 		return;
+	uint64_t promised;
+	qr_check_cache(&spaces->cache, depth, &promised);
+	qr_check_views(spaces);
+	charged += promised;
 	uint64_t commit =
 	    atomic_load_explicit(&spaces->commit_pages, memory_order_relaxed);
 	QR_ASSERT(charged == commit,

@@ -20,6 +20,10 @@
  * (window.c). A range may cost the machine an interruption of all its CPUs,
  * whatever the number of pages.
  *
+ * A cached page (cache/cache.c) is held instead, and taken from all who map it
+ * at once, under the page lock: a touch finds it again in the cache, so nothing
+ * is lost if it then stays. What is left to do needs no entry.
+ *
  * Keeps [space.4], [space.7], [space.8], [space.9].
  */
 #include "pages_impl.h"
@@ -110,20 +114,69 @@ undo_claims:
 	return false;
 }
 
+/* Holds a cached page and takes it from all who map it; false: it stays. (page
+ * lock) */
+static bool
+evict_hold(struct qr_spaces *spaces, struct qr_page *page)
+{
+	if (!qr_cached_try_hold(page)) {
+		spaces->ops->page_stays(spaces->ops_ctx, page);
+		return false;
+	}
+	/* Relaxed: changed under the page lock only. */
+	atomic_fetch_or_explicit(&page->u.cached.state, QR_CACHED_VICTIM,
+	    memory_order_relaxed);
+	if (qr_view_unmap(spaces, page))
+		return true;
+	qr_view_keep(spaces, page);
+	qr_cached_release(spaces->port, page);
+	return false;
+}
+
 /* Claims what can be claimed; returns how many pages those are, moved to the
- * front. The others are handed back at once. (page lock) */
+ * front, of them the *held cached ones first. The others are handed back at
+ * once. (page lock) */
 static size_t
-evict_claim_all(struct qr_spaces *spaces, struct qr_page **pages, size_t count)
+evict_claim_all(struct qr_spaces *spaces, struct qr_page **pages, size_t count,
+    size_t *held)
 {
 	size_t claimed = 0;
+	*held = 0;
 	for (size_t i = 0; i < count; i++) {
 		struct qr_page *page = pages[i];
-		if (evict_claim(spaces, page))
+		if (qr_page_is_cached(page)) {
+			if (!evict_hold(spaces, page))
+				continue;
+			pages[claimed++] = pages[*held];
+			pages[(*held)++] = page;
+		} else if (evict_claim(spaces, page)) {
 			pages[claimed++] = page;
-		else
+		} else {
 			spaces->ops->page_stays(spaces->ops_ctx, page);
+		}
 	}
 	return claimed;
+}
+
+/* Cached pages that nothing maps any more leave RAM; returns how many did. */
+static size_t
+evict_cached(struct evict *evict, struct qr_page **pages, size_t count)
+{
+	struct qr_spaces *spaces = evict->spaces;
+	size_t gone = 0;
+	for (size_t i = 0; i < count; i++) {
+		int error = qr_cache_evict(pages[i], (uint32_t)evict->clock);
+		if (error == 0) {
+			gone++;
+			continue;
+		}
+		evict->error = error;
+		qr_lock_acquire(spaces->port, &spaces->page_lock);
+		qr_view_keep(spaces, pages[i]);
+		qr_lock_release(spaces->port, &spaces->page_lock);
+		qr_cached_release(spaces->port, pages[i]);
+	}
+	return gone;
 }
 
 /* Whether a pin covers a page that several entries map. */
@@ -614,9 +667,13 @@ qr_spaces_evict(struct qr_spaces *spaces, struct qr_page **pages, size_t count,
 	evict.spaces = spaces;
 	evict.clock = spaces->evictions;
 	evict.error = 0;
-	count = evict_claim_all(spaces, pages, count);
+	size_t held;
+	count = evict_claim_all(spaces, pages, count, &held);
 	spaces->evictions += count;
 	qr_lock_release(spaces->port, &spaces->page_lock);
+	size_t dropped = held != 0 ? evict_cached(&evict, pages, held) : 0;
+	pages += held;
+	count -= held;
 
 	/* Pairs with the fence in qr_space_pin. */
 	atomic_thread_fence(memory_order_seq_cst);
@@ -626,5 +683,5 @@ qr_spaces_evict(struct qr_spaces *spaces, struct qr_page **pages, size_t count,
 	evict_put_back(spaces, pages + gone, count - gone);
 	evict_finish(spaces, pages, gone);
 	*error = evict.error;
-	return gone;
+	return dropped + gone;
 }

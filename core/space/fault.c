@@ -4,6 +4,7 @@
  *
  *   entry                  area allows it   what is done
  *   none, zero             yes              a zeroed frame       first touch
+ *   none, in a view        yes              view_fault.c
  *   swapped                yes              a frame, the slot    load
  *   resident               yes              rights given back    wake
  *   present, lacks right   yes, own page    rights given back    lift
@@ -124,7 +125,9 @@ touch_remap(struct qr_touch *touch, struct qr_page *page)
 	struct qr_spaces *spaces = touch->space->spaces;
 	const struct qr_port *port = spaces->port;
 	unsigned prot = touch->area->prot;
-	if (qr_page_is_shared(page))
+	if (qr_page_is_cached(page))
+		prot = qr_view_prot(touch->area, page, prot);
+	else if (qr_page_is_shared(page))
 		prot &= ~QR_PROT_WRITE;
 	struct qr_pte pte =
 	    qr_area_pte(touch->area, qr_pte_frame(touch->pte), prot);
@@ -141,6 +144,15 @@ touch_remap(struct qr_touch *touch, struct qr_page *page)
 	return 0;
 }
 
+/* The page of a shared view is about to be written to. Our claim keeps it. */
+static void
+touch_dirty(const struct qr_port *port, struct qr_page *page)
+{
+	qr_cached_hold(port, page);
+	qr_cache_dirty(page);
+	qr_cached_release(port, page);
+}
+
 /* The entry has a frame. */
 static int
 touch_resident(struct qr_touch *touch)
@@ -151,8 +163,13 @@ touch_resident(struct qr_touch *touch)
 	bool asleep = !qr_pte_is_present(touch->pte);
 	/* The page may become our own while we look, never the reverse: only
 	 * a fork of this space could share it, and that excludes us. */
-	if ((touch->access & QR_ACCESS_WRITE) != 0 && qr_page_is_shared(page))
+	bool write = (touch->access & QR_ACCESS_WRITE) != 0;
+	bool cached = qr_page_is_cached(page);
+	if (write && cached ? !qr_area_is_shared(touch->area)
+			    : write && qr_page_is_shared(page))
 		return qr_touch_copy(touch);
+	if (write && cached)
+		touch_dirty(spaces->port, page);
 	int error = touch_remap(touch, page);
 	if (error == 0)
 		fault_count(asleep ? &spaces->count.soft : &spaces->count.cow,
@@ -168,6 +185,9 @@ touch_claimed(struct qr_touch *touch)
 		return touch_resident(touch);
 	switch (qr_pte_kind(touch->pte)) {
 	case QR_PTE_NONE:
+		if (qr_area_is_view(touch->area))
+			return qr_touch_object(touch);
+		return touch_first(touch);
 	case QR_PTE_ZERO:
 		return touch_first(touch);
 	case QR_PTE_SWAPPED:
@@ -259,6 +279,8 @@ qr_space_fault(struct qr_space *space, qr_vaddr_t address, unsigned access)
 	int error;
 	do {
 		error = fault_once(space, address, access);
+		if (qr_cache_is_over_limit(&space->spaces->cache))
+			qr_cache_throttle(&space->spaces->cache);
 		if (error == -QR_EFAULT &&
 		    qr_area_grow_down(space, address) == 0)
 			error = fault_once(space, address, access);

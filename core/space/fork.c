@@ -173,17 +173,23 @@ static int
 fork_area(struct qr_space *child, const struct qr_area *from)
 {
 	struct qr_area_spares spares;
-	int error = qr_area_spares_take(child, 1, &spares);
+	int error =
+	    qr_area_spares_take(child, 1, qr_area_is_view(from), &spares);
 	if (error != 0)
 		return error;
 	if ((from->flags & QR_AREA_CHARGED) != 0)
 		error = qr_commit_charge(child->spaces, qr_area_pages(from));
 	if (error == 0) {
-		struct qr_area *area = qr_area_spares_use(&spares);
+		bool is_view = qr_area_is_view(from);
+		struct qr_area *area = qr_area_spares_use(&spares, is_view);
 		*area = *from;
 		/* Locks are not inherited. */
 		area->flags &= ~(QR_MAP_LOCKED | QR_MAP_ONFAULT);
 		qr_area_insert(child, area);
+		if (is_view)
+			qr_view_attach(qr_area_view(area), child,
+			    qr_area_view(from)->object,
+			    qr_area_view(from)->first);
 	}
 	qr_area_spares_drop(child, &spares);
 	return error;
@@ -200,7 +206,8 @@ fork_copy(struct qr_space *space, struct fork_work *work)
 		int error = fork_area(work->child, area);
 		if (error != 0)
 			return error;
-		if ((area->flags & QR_MAP_WIPEONFORK) != 0 ||
+		/* What is shared is found again at the first touch. */
+		if ((area->flags & (QR_MAP_WIPEONFORK | QR_MAP_SHARED)) != 0 ||
 		    qr_area_is_foreign(area))
 			continue;
 		error = qr_pages_for_each(space, area->start, area->end,

@@ -55,6 +55,18 @@ map_place(struct qr_space *space, const struct qr_map_request *request,
 }
 
 void
+qr_map_prune(struct qr_space *space, qr_vaddr_t start, qr_vaddr_t end)
+{
+	struct qr_spaces *spaces = space->spaces;
+	bool reachable = space->view_count != 0;
+	if (reachable)
+		qr_lock_acquire(spaces->port, &spaces->page_lock);
+	qr_table_prune(&space->table, start, end);
+	if (reachable)
+		qr_lock_release(spaces->port, &spaces->page_lock);
+}
+
+void
 qr_map_clear(struct qr_space *space, qr_vaddr_t start, qr_vaddr_t end,
     struct qr_area_spares *spares, unsigned host)
 {
@@ -76,7 +88,22 @@ qr_map_clear(struct qr_space *space, qr_vaddr_t start, qr_vaddr_t end,
 		area = next;
 	}
 	if (has_nodes)
-		qr_table_prune(&space->table, start, end);
+		qr_map_prune(space, start, end);
+}
+
+/* Shared memory is an object's, whose numbers go up to an end. */
+static int
+map_check_object(const struct qr_map_request *request)
+{
+	uint64_t pages = request->size_bytes >> QR_PAGE_SHIFT;
+	if (request->object == NULL)
+		return (request->flags & QR_MAP_SHARED) != 0 ? -QR_EINVAL : 0;
+	if ((request->flags & (QR_MAP_FOREIGN | QR_MAP_GROWSDOWN)) != 0)
+		return -QR_EINVAL;
+	return request->object_page > QR_INDEX_END ||
+		       pages > QR_INDEX_END - request->object_page
+		   ? -QR_EOVERFLOW
+		   : 0;
 }
 
 int
@@ -85,7 +112,9 @@ qr_space_map(struct qr_space *space, const struct qr_map_request *request,
 {
 	map_assert_locked(space);
 	qr_vaddr_t start;
-	int error = map_place(space, request, &start);
+	int error = map_check_object(request);
+	if (error == 0)
+		error = map_place(space, request, &start);
 	if (error != 0)
 		return error;
 	qr_vaddr_t end = start + request->size_bytes;
@@ -93,8 +122,9 @@ qr_space_map(struct qr_space *space, const struct qr_map_request *request,
 	if (qr_commit_counts(space->spaces, request->prot, flags))
 		flags |= QR_AREA_CHARGED;
 
+	bool is_view = request->object != NULL;
 	struct qr_area_spares spares;
-	error = qr_area_spares_take(space, QR_AREA_SPARES, &spares);
+	error = qr_area_spares_take(space, QR_AREA_SPARES, is_view, &spares);
 	if (error != 0)
 		return error;
 	if ((flags & QR_AREA_CHARGED) != 0)
@@ -104,12 +134,15 @@ qr_space_map(struct qr_space *space, const struct qr_map_request *request,
 		goto undo_spares;
 
 	qr_map_clear(space, start, end, &spares, 0);
-	struct qr_area *area = qr_area_spares_use(&spares);
+	struct qr_area *area = qr_area_spares_use(&spares, is_view);
 	area->start = start;
 	area->end = end;
 	area->prot = request->prot;
-	area->flags = flags;
+	area->flags = flags | (is_view ? QR_AREA_VIEW : 0);
 	qr_area_insert(space, area);
+	if (is_view)
+		qr_view_attach(qr_area_view(area), space, request->object,
+		    request->object_page);
 	qr_area_join(space, start, end);
 	*address = start;
 
@@ -126,7 +159,7 @@ qr_space_unmap(struct qr_space *space, qr_vaddr_t start, uint64_t size_bytes,
 	if (!qr_range_is_valid(space, start, size_bytes))
 		return -QR_EINVAL;
 	struct qr_area_spares spares;
-	int error = qr_area_spares_take(space, 2, &spares);
+	int error = qr_area_spares_take(space, 2, false, &spares);
 	if (error != 0)
 		return error;
 	qr_map_clear(space, start, start + size_bytes, &spares, host);
@@ -194,7 +227,7 @@ qr_map_change(struct qr_space *space, qr_vaddr_t start, uint64_t size_bytes,
 		return -QR_EINVAL;
 	qr_vaddr_t end = start + size_bytes;
 	struct qr_area_spares spares;
-	int error = qr_area_spares_take(space, 2, &spares);
+	int error = qr_area_spares_take(space, 2, false, &spares);
 	if (error != 0)
 		return error;
 	qr_area_isolate(space, start, end, &spares);
@@ -264,7 +297,7 @@ qr_map_move(struct qr_space *space, const struct qr_map_move *move)
 	qr_vaddr_t to = move->to;
 	qr_vaddr_t to_end = to + move->size_bytes;
 	struct qr_area_spares spares;
-	int error = qr_area_spares_take(space, QR_AREA_SPARES, &spares);
+	int error = qr_area_spares_take(space, QR_AREA_SPARES, false, &spares);
 	if (error != 0)
 		return error;
 	error = qr_pages_move_prepare(space, from, move->size_bytes, to);
@@ -275,10 +308,16 @@ qr_map_move(struct qr_space *space, const struct qr_map_move *move)
 
 	qr_area_isolate(space, from, from_end, &spares);
 	struct qr_area *old = qr_area_find(space, from);
-	struct qr_area *area = qr_area_spares_use(&spares);
+	bool is_view = qr_area_is_view(old);
+	struct qr_area *area = qr_area_spares_use(&spares, is_view);
 	*area = *old;
 	area->start = to;
 	area->end = to_end;
+	/* While pages move, the object's lookups find the new view. */
+	qr_area_insert(space, area);
+	if (is_view)
+		qr_view_attach(qr_area_view(area), space,
+		    qr_area_view(old)->object, qr_area_view(old)->first);
 	if (!qr_area_is_foreign(area))
 		qr_pages_move(space, from, move->size_bytes, to, move->host);
 	if (move->keep)
@@ -286,12 +325,11 @@ qr_map_move(struct qr_space *space, const struct qr_map_move *move)
 		    old->flags & ~(QR_MAP_LOCKED | QR_MAP_ONFAULT));
 	else
 		qr_area_remove(space, old);
-	qr_area_insert(space, area);
 	qr_area_join(space, to, to_end);
 	if (move->keep)
 		qr_area_join(space, from, from_end);
 	else
-		qr_table_prune(&space->table, from, from_end);
+		qr_map_prune(space, from, from_end);
 
 undo_spares:
 	qr_area_spares_drop(space, &spares);
@@ -363,6 +401,30 @@ query_is_covered(struct qr_space *space, qr_vaddr_t start, qr_vaddr_t end)
 	return area != NULL && area->start <= start;
 }
 
+/* Pages of objects that are in RAM although no entry here maps them. */
+static void
+mincore_views(struct qr_space *space, qr_vaddr_t start, qr_vaddr_t end,
+    unsigned char *vec)
+{
+	const struct qr_area *area = qr_area_find(space, start);
+	for (; area != NULL && area->start < end; area = qr_area_next(area)) {
+		if (!qr_area_is_view(area))
+			continue;
+		const struct qr_view *view = qr_area_view(area);
+		qr_vaddr_t at = area->start > start ? area->start : start;
+		qr_vaddr_t stop = area->end < end ? area->end : end;
+		for (; at < stop; at += QR_PAGE_SIZE) {
+			const qr_pte_word *word =
+			    qr_table_find(&space->table, at);
+			if (word != NULL && !qr_pte_is_none(qr_pte_read(word)))
+				continue;
+			vec[(at - start) >> QR_PAGE_SHIFT] =
+			    qr_cache_has(view->object,
+				qr_view_number(view, at));
+		}
+	}
+}
+
 int
 qr_space_mincore(struct qr_space *space, qr_vaddr_t start, uint64_t size_bytes,
     unsigned char *vec)
@@ -384,6 +446,8 @@ qr_space_mincore(struct qr_space *space, qr_vaddr_t start, uint64_t size_bytes,
 		for (size_t i = 0; i < count; i++)
 			out[i] = qr_pte_has_frame(qr_pte_read(&words[i]));
 	}
+	if (space->view_count != 0)
+		mincore_views(space, start, end, vec);
 	return 0;
 }
 

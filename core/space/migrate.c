@@ -43,7 +43,7 @@ migrate_claim(struct migration *move)
 	struct qr_rmap_place place;
 	if (!qr_page_is_listed(move->page))
 		return -QR_EPERM;
-	if (qr_page_is_shared(move->page) ||
+	if (!qr_page_is_own(move->page) ||
 	    !qr_rmap_step(move->page, &cursor, &place))
 		return -QR_EPERM;
 	move->space = place.space;

@@ -54,6 +54,7 @@ qr_pages_for_each(struct qr_space *space, qr_vaddr_t start, qr_vaddr_t end,
 		count = qr_min(count, QR_PAGES_CHUNK);
 		struct qr_pages_chunk chunk = {
 			.space = space,
+			.area = qr_area_find(space, at),
 			.start = at,
 			.words = words,
 			.count = count,
@@ -126,6 +127,9 @@ drop_unlink(const struct qr_pages_chunk *chunk, struct qr_page **dead,
 			continue;
 		struct qr_page *page = qr_chunk_page(chunk, pte);
 		mapped++;
+		/* This mapping keeps the page off the lists no longer. */
+		if (qr_page_is_cached(page))
+			(void)qr_pte_update(&chunk->words[i], QR_PTE_LOCKED, 0);
 		if (qr_rmap_unlink(spaces, page, chunk->space,
 			qr_chunk_address(chunk, i)))
 			dead[(*dead_count)++] = page;
@@ -195,7 +199,10 @@ static unsigned
 protect_entry_prot(const struct qr_pages_chunk *chunk, struct qr_pte pte,
     unsigned prot)
 {
-	if (qr_page_is_shared(qr_chunk_page(chunk, pte)))
+	const struct qr_page *page = qr_chunk_page(chunk, pte);
+	if (qr_page_is_cached(page))
+		return qr_view_prot(chunk->area, page, prot);
+	if (qr_page_is_shared(page))
 		return prot & ~QR_PROT_WRITE;
 	return prot;
 }
@@ -415,7 +422,7 @@ lock_chunk(const struct qr_pages_chunk *chunk, void *ctx)
 		bool listed = qr_page_is_listed(page);
 		if (listed && *locked)
 			spaces->ops->page_gone(spaces->ops_ctx, page);
-		else if (!listed && !qr_rmap_is_locked(page))
+		else if (!listed && qr_rmap_may_list(page))
 			spaces->ops->page_in(spaces->ops_ctx, page, UINT64_MAX);
 	}
 	qr_lock_release(spaces->port, &spaces->page_lock);

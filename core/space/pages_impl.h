@@ -17,6 +17,7 @@
  * first and last are those that have a frame. */
 struct qr_pages_chunk {
 	struct qr_space *space;
+	const struct qr_area *area; /* that start lies in */
 	qr_vaddr_t start;
 	qr_pte_word *words;
 	size_t count;

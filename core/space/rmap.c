@@ -2,11 +2,13 @@
 /*
  * space/rmap.c: from a page to the entries that map it.
  *
- * A page that one entry maps holds the space and the address itself. Only
+ * A page of an object is found through that. Of the others, a page that one
+ * entry maps holds the space and the address itself. Only
  * fork makes a page that several entries map; then QR_PAGE_SHARED is set and
  * u.user.mapping is a chain of struct qr_mapping, one an entry. When one is
  * left again the chain goes and the page is its own once more.
  *
+ *   cached       page --> object --> views (view.c)
  *   not shared   page --> space, address
  *   shared       page --> mapping --> mapping --> ... --> NULL
  *
@@ -63,6 +65,8 @@ void
 qr_rmap_move(struct qr_page *page, struct qr_space *space, qr_vaddr_t from,
     qr_vaddr_t to)
 {
+	if (qr_page_is_cached(page))
+		return;
 	if (qr_page_is_shared(page)) {
 		struct qr_mapping *head;
 		(*rmap_find(page, space, from, &head))->address = to;
@@ -89,6 +93,10 @@ void
 qr_rmap_share(struct qr_page *page, struct qr_space *space, qr_vaddr_t address,
     struct qr_mapping *spare[2])
 {
+	if (qr_page_is_cached(page)) {
+		(void)rmap_refs_add(page, 1);
+		return;
+	}
 	if (!qr_page_is_shared(page)) {
 		struct qr_space *only = page->u.user.mapping;
 		page->u.user.mapping = NULL;
@@ -103,6 +111,8 @@ bool
 qr_rmap_step(const struct qr_page *page, struct qr_rmap_cursor *cursor,
     struct qr_rmap_place *place)
 {
+	if (qr_page_is_cached(page))
+		return qr_view_step(page, cursor, place);
 	bool shared = qr_page_is_shared(page);
 	if (!cursor->started) {
 		cursor->started = true;
@@ -138,6 +148,14 @@ qr_rmap_is_locked(const struct qr_page *page)
 	return false;
 }
 
+bool
+qr_rmap_may_list(const struct qr_page *page)
+{
+	bool victim = qr_page_is_cached(page) &&
+		      (qr_cached_state(page) & QR_CACHED_VICTIM) != 0;
+	return !victim && !qr_rmap_is_locked(page);
+}
+
 /* One of several mappings goes; the last but one makes the page its own. */
 static void
 rmap_unlink_shared(struct qr_spaces *spaces, struct qr_page *page,
@@ -161,10 +179,23 @@ rmap_unlink_shared(struct qr_spaces *spaces, struct qr_page *page,
 		spaces->ops->page_in(spaces->ops_ctx, page, UINT64_MAX);
 }
 
+/* A cached page stays with its object. */
+static void
+rmap_unlink_cached(struct qr_spaces *spaces, struct qr_page *page)
+{
+	(void)rmap_refs_add(page, UINT32_MAX);
+	if (!qr_page_is_listed(page) && qr_rmap_may_list(page))
+		spaces->ops->page_in(spaces->ops_ctx, page, UINT64_MAX);
+}
+
 bool
 qr_rmap_unlink(struct qr_spaces *spaces, struct qr_page *page,
     struct qr_space *space, qr_vaddr_t address)
 {
+	if (qr_page_is_cached(page)) {
+		rmap_unlink_cached(spaces, page);
+		return false;
+	}
 	if (rmap_refs_add(page, UINT32_MAX) > 0) {
 		rmap_unlink_shared(spaces, page, space, address);
 		return false;

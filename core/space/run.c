@@ -180,9 +180,11 @@ run_claim(const struct qr_run *run, size_t index, bool swapped)
 	if (qr_pte_is_busy(pte) || qr_pte_is_present(pte))
 		return false;
 	enum qr_pte_kind kind = qr_pte_kind(pte);
-	bool fits =
-	    swapped ? kind == QR_PTE_SWAPPED && run_is_cheap(run, index, pte)
-		    : kind == QR_PTE_NONE || kind == QR_PTE_ZERO;
+	bool fits = kind == QR_PTE_ZERO;
+	if (swapped)
+		fits = kind == QR_PTE_SWAPPED && run_is_cheap(run, index, pte);
+	else if (kind == QR_PTE_NONE)
+		fits = !qr_area_is_view(run->area);
 	return fits && qr_pte_try_claim(&run->words[index], pte);
 }
 

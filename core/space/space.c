@@ -43,9 +43,14 @@
  * [space.3] An entry that is not none lies in an area that is not foreign.
  * [space.4] An entry with a frame has a mapping of that frame's page, and the
  *	reverse, unless the entry is busy; refs of the page is the number of
- *	its mappings, and QR_PAGE_SHARED says that there are several.
+ *	its mappings, and QR_PAGE_SHARED says that there are several. Cached
+ *	pages: [cache.3].
+ * [space.11] A view is in its object's tree as its area is in its space's; an
+ *	entry that maps a cached page lies in a view of the page's object, at
+ *	the page's number.
  * [space.5] A present entry grants nothing that its area does not.
- * [space.6] A shared page is writable nowhere.
+ * [space.6] A page that a fork has shared is writable nowhere, and a cached
+ *	one in no private area.
  * [space.7] A saved write bit is seen in busy entries only.
  * [space.8] A page that a pin covers is not evicted or put to sleep from the
  *	moment that qr_space_pin returns.
@@ -130,7 +135,8 @@
  *
  * space_impl.h, area.c, map.c and pages.c for what holds the lock exclusively;
  * fault.c, run.c and cow.c for touches; evict.c, age.c and pin.c for what
- * holds no space's lock; fork.c and rmap.c for shared pages.
+ * holds no space's lock; fork.c and rmap.c for shared pages; view.c and
+ * view_fault.c for files and shared memory.
  */
 #include "space_impl.h"
 
@@ -177,6 +183,9 @@ spaces_make_caches(struct qr_spaces *spaces)
 		{ &spaces->mapping_cache,
 		    { .name = "mapping",
 			.size_bytes = sizeof(struct qr_mapping) } },
+		{ &spaces->view_cache, { .name = "view",
+					   .size_bytes = sizeof(struct qr_view),
+					   .align = 64 } },
 	};
 	for (size_t i = 0; i < QR_COUNT_OF(wanted); i++) {
 		*wanted[i].cache =
@@ -191,7 +200,7 @@ static void
 spaces_free_caches(struct qr_spaces *spaces)
 {
 	struct qr_slab_cache *caches[] = { spaces->space_cache,
-		spaces->area_cache, spaces->mapping_cache };
+		spaces->area_cache, spaces->mapping_cache, spaces->view_cache };
 	for (size_t i = 0; i < QR_COUNT_OF(caches); i++) {
 		if (caches[i] != NULL)
 			qr_slab_destroy(caches[i]);
@@ -234,11 +243,15 @@ qr_spaces_init(struct qr_spaces *spaces, struct qr_frames *frames,
 		qr_lock_init(&spaces->peek_lock[i], QR_RANK_PEEK);
 	}
 	int error = spaces_make_caches(spaces);
-	if (error != 0)
+	if (error == 0)
+		error = qr_cache_init(&spaces->cache, frames, slabs, swap);
+	if (error != 0) {
 		spaces_free_caches(spaces);
-	else
-		spaces->signature = QR_SPACES_SIGNATURE;
-	return error;
+		return error;
+	}
+	qr_cache_set_ops(&spaces->cache, &qr_view_cache_ops, spaces);
+	spaces->signature = QR_SPACES_SIGNATURE;
+	return 0;
 }
 
 void
@@ -248,6 +261,7 @@ qr_spaces_fini(struct qr_spaces *spaces)
 	    "spaces have signature 0x%x", spaces->signature);
 	QR_ASSERT(qr_list_empty(&spaces->list), "a space is still alive");
 	spaces->signature = 0;
+	qr_cache_fini(&spaces->cache);
 	spaces_free_caches(spaces);
 }
 

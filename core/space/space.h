@@ -9,7 +9,7 @@
 #include <qr/machine.h>
 
 #include "../base/list.h"
-#include "../swap/swap.h"
+#include "../cache/cache.h"
 #include "../table/table.h"
 
 /* Upcalls of space/, registered by reclaim/. The page lock is held but for
@@ -41,6 +41,8 @@ struct qr_spaces {
 	struct qr_slab_cache *space_cache;   /* (c) */
 	struct qr_slab_cache *area_cache;    /* (c) */
 	struct qr_slab_cache *mapping_cache; /* (c) links of shared pages */
+	struct qr_slab_cache *view_cache;    /* (c) areas that map objects */
+	struct qr_cache cache;               /* objects and their pages */
 	struct qr_lock list_lock;            /* rank QR_RANK_MACHINE */
 	struct qr_list list;                 /* (list_lock) living spaces */
 	uint32_t tag_next;                   /* (list_lock) */
@@ -58,7 +60,7 @@ struct qr_spaces {
 	unsigned fault_around;         /* (c) */
 	bool evict_by_touchers;        /* (c) */
 	struct {
-		_Atomic(uint64_t) first_touch, pool, device, cow, soft,
+		_Atomic(uint64_t) first_touch, pool, device, cow, soft, cached,
 		    spurious, bad, pages_in, pages_out, pages_out_zero,
 		    refaulted, oom;
 	} count;

@@ -21,13 +21,16 @@
 /* Flags of a request that an area keeps; the rest says how to place it. */
 #define QR_AREA_KEPT                                                           \
 	(QR_MAP_NORESERVE | QR_MAP_LOCKED | QR_MAP_FOREIGN | QR_MAP_DONTFORK | \
-	    QR_MAP_WIPEONFORK | QR_MAP_GROWSDOWN | QR_MAP_ONFAULT)
+	    QR_MAP_WIPEONFORK | QR_MAP_GROWSDOWN | QR_MAP_ONFAULT |            \
+	    QR_MAP_SHARED | QR_MAP_NOWRITE)
 
 /* What stays free below an area that grows down, as on Linux. */
 #define QR_AREA_GUARD ((uint64_t)256 * QR_PAGE_SIZE)
 
-/* In qr_area.flags beside QR_MAP_*: its pages are in commit_pages. */
+/* In qr_area.flags beside QR_MAP_*: its pages are in commit_pages; it is the
+ * first part of a struct qr_view. */
 #define QR_AREA_CHARGED 0x8000u
+#define QR_AREA_VIEW    0x4000u
 
 /*
  * A range of addresses with the same rights; one cache line. Key: (s) the
@@ -70,6 +73,7 @@ struct qr_space {
 					   under any hold of lock, so it never
 					   outlives its area */
 	uint64_t area_count;            /* (s) */
+	uint64_t view_count;            /* (s) of these, views */
 	uint64_t virtual_pages;         /* (s) in areas that are managed */
 	uint64_t locked_pages;          /* (s) of these, QR_MAP_LOCKED */
 	qr_vaddr_t end;                 /* (c) areas end here at most */
@@ -112,11 +116,15 @@ QR_MUST_CHECK int qr_area_find_gap(const struct qr_space *space,
 #define QR_AREA_SPARES 3u
 struct qr_area_spares {
 	void *area[QR_AREA_SPARES];
+	void *view[QR_AREA_SPARES];
 	size_t count;
+	size_t view_count;
 };
+
+/* Views are taken, too, if the space has any, or if views. */
 QR_MUST_CHECK int qr_area_spares_take(struct qr_space *space, size_t count,
-    struct qr_area_spares *spares);
-struct qr_area *qr_area_spares_use(struct qr_area_spares *spares);
+    bool views, struct qr_area_spares *spares);
+struct qr_area *qr_area_spares_use(struct qr_area_spares *spares, bool view);
 void qr_area_spares_drop(struct qr_space *space, struct qr_area_spares *spares);
 
 void qr_area_insert(struct qr_space *space, struct qr_area *area);
@@ -211,6 +219,7 @@ struct qr_rmap_place {
 };
 struct qr_rmap_cursor {
 	const struct qr_mapping *next;
+	const struct qr_view *view; /* of a cached page: the last one */
 	bool started;
 };
 bool qr_rmap_step(const struct qr_page *page, struct qr_rmap_cursor *cursor,
@@ -218,6 +227,10 @@ bool qr_rmap_step(const struct qr_page *page, struct qr_rmap_cursor *cursor,
 
 /* Whether one of the page's mappings is marked locked. */
 bool qr_rmap_is_locked(const struct qr_page *page);
+
+/* Whether a page that is on no list belongs on one: none of its mappings is
+ * locked, and no eviction has it. */
+bool qr_rmap_may_list(const struct qr_page *page);
 
 static inline bool
 qr_page_is_shared(const struct qr_page *page)
@@ -237,40 +250,12 @@ qr_page_is_listed(const struct qr_page *page)
 		   QR_PAGE_LRU_MASK) != 0;
 }
 
-/* --- run.c: neighbours on their way in; lock shared --- */
-
-/* A run of claimed neighbours and the frames they get. */
-struct qr_run {
-	struct qr_space *space;
-	const struct qr_area *area;
-	qr_vaddr_t start;
-	qr_pte_word *words; /* the entries, in one leaf node */
-	size_t count;       /* entries claimed, each with a frame */
-	qr_pfn_t frames[QR_STAGE_PAGES];
-};
-
-/* A frame for a page to be mapped, counted; NULL: no memory, or the limit
- * for mapped pages. May reclaim. */
-QR_MUST_CHECK struct qr_page *qr_run_frame(struct qr_spaces *spaces);
-void qr_run_free_frames(struct qr_spaces *spaces, struct qr_page **pages,
-    size_t count);
-
-/* Claims up to limit entries that like the first one are swapped and near
- * or hold nothing, as long as frames can be had without reclaim. */
-void qr_run_grow(struct qr_run *run, size_t limit);
-
-/* Fills the run (zero or from swap) and maps it, or gives all back. On
- * success entries are published and pages on the policy's lists. */
-QR_MUST_CHECK int qr_run_bring_in(struct qr_run *run);
-
-/* How many pages from address on are worth bringing in, judged from the
- * faults before, at most limit; and what the next one may expect. */
-size_t qr_stream_window(struct qr_space *space, qr_vaddr_t address,
-    size_t limit);
-void qr_stream_note(struct qr_space *space, qr_vaddr_t next, size_t window);
-
-/* Ends a claim with the entry as it was. */
-void qr_entry_release(const struct qr_port *port, qr_pte_word *word);
+/* Whether only the page's own entry maps it: neither shared nor cached. */
+static inline bool
+qr_page_is_own(const struct qr_page *page)
+{
+	return !qr_page_is_shared(page) && !qr_page_is_cached(page);
+}
 
 /* --- fault.c --- */
 
@@ -308,6 +293,9 @@ bool qr_prot_allows(unsigned prot, unsigned access);
 bool qr_touch_oom(struct qr_space *space, qr_vaddr_t address);
 
 /* --- map.c; lock held exclusively --- */
+
+/* qr_table_prune, with those kept out who come from a page to its entries. */
+void qr_map_prune(struct qr_space *space, qr_vaddr_t start, qr_vaddr_t end);
 
 /* Unmaps [start, end) with the spares that qr_area_isolate needs. */
 void qr_map_clear(struct qr_space *space, qr_vaddr_t start, qr_vaddr_t end,
@@ -389,5 +377,8 @@ bool qr_space_is_pinned(struct qr_space *space, qr_vaddr_t address);
  * this space maps: the bits of those that are pinned. */
 uint64_t qr_space_find_pinned(struct qr_space *space, struct qr_page **pages,
     uint64_t mask);
+
+#include "run_impl.h"
+#include "view_impl.h"
 
 #endif

@@ -16,13 +16,13 @@ size_t
 qr_spaces_window(struct qr_spaces *spaces, const struct qr_page *page,
     struct qr_page **near, size_t max)
 {
-	struct qr_space *space = page->u.user.mapping;
+	struct qr_space *space =
+	    qr_page_is_own(page) ? page->u.user.mapping : NULL;
 	uint64_t size_bytes = spaces->port->mmu_window * QR_PAGE_SIZE;
 	size_t found = 0;
 	size_t count;
 	qr_lock_assert_held(spaces->port, &spaces->page_lock);
-	if (size_bytes <= QR_PAGE_SIZE || qr_page_is_shared(page) ||
-	    space == NULL)
+	if (size_bytes <= QR_PAGE_SIZE || space == NULL)
 		return 0;
 	qr_vaddr_t start = qr_round_down(page->u.user.address, size_bytes);
 	/* The page's own entry keeps the node. */
@@ -34,7 +34,7 @@ qr_spaces_window(struct qr_spaces *spaces, const struct qr_page *page,
 			continue;
 		struct qr_page *other =
 		    qr_frame_page(spaces->frames, qr_pte_frame(pte));
-		if (other != page && !qr_page_is_shared(other))
+		if (other != page && qr_page_is_own(other))
 			near[found++] = other;
 	}
 	return found;

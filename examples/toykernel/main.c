@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * toykernel/main.c: a kernel of one file that manages its memory by Quire's
- * core: it boots a machine, maps, takes page faults, forks, shares, swaps,
- * runs out of memory, kills, and prints its tables. Everything it needs is in
- * <qr/machine.h> and <qr/port.h>.
+ * core: it boots a machine, maps, takes page faults, forks, shares, maps a
+ * file, swaps, runs out of memory, kills, and prints its tables. Everything it
+ * needs is in <qr/machine.h>, <qr/object.h> and <qr/port.h>.
  *
  * Each step checks what it did; the kernel ends with 0 if all was right.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <qr/object.h>
 
 #include "toy.h"
 
@@ -218,6 +220,55 @@ fork_and_share(struct kernel *kernel, struct qr_space *parent)
 	qr_space_unlock(parent);
 }
 
+static qr_vaddr_t
+map_file(struct qr_space *space, struct qr_object *object, unsigned flags)
+{
+	struct qr_map_request request = {
+		.size_bytes = qr_object_size(object),
+		.prot = QR_PROT_READ | QR_PROT_WRITE,
+		.flags = flags,
+		.object = object,
+	};
+	qr_vaddr_t address;
+	qr_space_lock(space);
+	EXPECT(qr_space_map(space, &request, &address) == 0);
+	qr_space_unlock(space);
+	return address;
+}
+
+/* Two processes map a file: what one writes the other reads, and the file has
+ * it after a sync. A third keeps what it writes to itself. */
+static void
+map_a_file(struct kernel *kernel, struct qr_space *first)
+{
+	unsigned char *bytes = kernel->toy.file;
+	struct qr_object *file;
+	struct qr_space *second;
+	bytes[5] = 55;
+	EXPECT(qr_file_open(kernel->machine, bytes, sizeof(kernel->toy.file),
+		   &file) == 0);
+	EXPECT(qr_space_create(kernel->machine, &second) == 0);
+	qr_vaddr_t shared = map_file(first, file, QR_MAP_SHARED);
+	qr_vaddr_t other = map_file(second, file, QR_MAP_SHARED);
+	qr_vaddr_t copy = map_file(second, file, 0);
+	EXPECT(load(kernel, first, shared + 5) == 55);
+	EXPECT(store(kernel, second, other + 5, 56) == 0);
+	EXPECT(load(kernel, first, shared + 5) == 56);
+	EXPECT(store(kernel, second, copy + 5, 57) == 0);
+	EXPECT(load(kernel, second, other + 5) == 56);
+	EXPECT(bytes[5] == 55);
+	EXPECT(qr_object_sync(file, 0, UINT64_MAX, NULL) == 0);
+	EXPECT(bytes[5] == 56);
+	(void)print_memory(kernel, "a file mapped:");
+	EXPECT(qr_object_resize(file, QR_PAGE_SIZE) == 0);
+	EXPECT(store(kernel, second, copy + QR_PAGE_SIZE, 1) == -QR_ENXIO);
+	qr_space_destroy(second);
+	qr_space_lock(first);
+	EXPECT(qr_space_unmap(first, shared, sizeof(kernel->toy.file), 0) == 0);
+	qr_space_unlock(first);
+	qr_object_put(file);
+}
+
 /* More pages than there is RAM for: the rest is on the disk, and comes back as
  * it was. */
 static void
@@ -290,6 +341,7 @@ main(void)
 	EXPECT(qr_space_create(kernel.machine, &init) == 0);
 	map_and_fault(&kernel, init);
 	fork_and_share(&kernel, init);
+	map_a_file(&kernel, init);
 	swap(&kernel, init);
 	run_out(&kernel, init);
 	print_areas(init, "init");

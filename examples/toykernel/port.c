@@ -230,6 +230,28 @@ toy_swap_trim(void *ctx, uint64_t slot, size_t count)
 	(void)count;
 }
 
+/* --- files --- */
+
+/* A file is its bytes, so io->file is where they begin. */
+static int
+toy_file_io(void *ctx, const struct qr_file_io *io)
+{
+	unsigned char *at =
+	    (unsigned char *)io->file + io->index * QR_PAGE_SIZE;
+	for (size_t i = 0; i < io->count; i++, at += QR_PAGE_SIZE) {
+		unsigned char *bytes = frame_bytes(ctx, io->frames[i]);
+		uint64_t left = io->size_bytes - i * QR_PAGE_SIZE;
+		size_t n = left < QR_PAGE_SIZE ? left : QR_PAGE_SIZE;
+		if (io->op == QR_FILE_WRITE) {
+			memcpy(at, bytes, n);
+			continue;
+		}
+		memcpy(bytes, at, n);
+		memset(bytes + n, 0, QR_PAGE_SIZE - n);
+	}
+	return 0;
+}
+
 /* --- policy --- */
 
 static void
@@ -289,6 +311,7 @@ toy_port(struct toy *toy)
 		.swap_read = toy_swap_read,
 		.swap_write = toy_swap_write,
 		.swap_trim = toy_swap_trim,
+		.file_io = toy_file_io,
 		.wake_reclaim = toy_wake_reclaim,
 		.oom = toy_oom,
 	};
@@ -296,6 +319,6 @@ toy_port(struct toy *toy)
 		.ops = &ops,
 		.ctx = toy,
 		.cpu_count = 1,
-		.flags = QR_PORT_HARDWARE_AD,
+		.flags = QR_PORT_HARDWARE_AD | QR_PORT_PAGES_MOVE,
 	};
 }

@@ -11,6 +11,7 @@
 
 #define TOY_RAM_PAGES  512u /* 2 MiB */
 #define TOY_DISK_PAGES 700u
+#define TOY_FILE_PAGES 16u
 
 /* A process as the hardware sees it: where its page table is. */
 struct toy_process {
@@ -24,6 +25,7 @@ struct toy_process {
 struct toy {
 	unsigned char *ram;  /* [TOY_RAM_PAGES] page aligned */
 	unsigned char *disk; /* [TOY_DISK_PAGES] */
+	unsigned char file[TOY_FILE_PAGES * 4096]; /* the only one there is */
 	struct toy_process processes[TOY_PROCESSES_MAX];
 	uint64_t ticks;     /* the clock */
 	uint64_t seed;      /* of random numbers */

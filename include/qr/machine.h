@@ -18,6 +18,7 @@ extern "C" {
 
 struct qr_machine;
 struct qr_space;
+struct qr_object; /* <qr/object.h> */
 struct qr_codec;
 
 /* How commit charges are answered; the numbers are Linux's. */
@@ -58,7 +59,8 @@ struct qr_machine_stat {
 	uint64_t frames_free;
 	uint64_t frames_user;
 	uint64_t frames_pool;
-	uint64_t frames_meta; /* slab, tables, descriptors, own use */
+	uint64_t frames_meta;   /* slab, tables, descriptors, own use */
+	uint64_t frames_cached; /* pages of files and shared memory */
 	uint64_t frames_balloon;
 	uint64_t frames_home; /* with live bytes in the direct map, but for
 				 frames_boot */
@@ -78,6 +80,7 @@ struct qr_machine_stat {
 	uint64_t faults_device;      /* faults that waited for the device */
 	uint64_t faults_cow;
 	uint64_t faults_soft;     /* touches of aged pages */
+	uint64_t faults_cached;   /* served with pages of objects */
 	uint64_t faults_spurious; /* nothing was to do */
 	uint64_t faults_bad;      /* no right to touch that */
 	uint64_t pages_in;        /* with neighbours brought along */
@@ -161,16 +164,25 @@ void qr_space_unlock(struct qr_space *space);
 	0x80u /* a touch below grows it down, but for a guard gap of 256
 		 pages above what is there */
 #define QR_MAP_ONFAULT 0x100u /* with LOCKED: not brought in ahead of that */
+#define QR_MAP_SHARED                                                          \
+	0x200u /* of an object: what is written is the object's, for all to
+		  see; else the writer gets a copy of its own */
+#define QR_MAP_NOWRITE                                                         \
+	0x400u /* the right to write is not to be had later: kept for the
+		  embedder, who refuses it (qr_call_mprotect does) */
 
 struct qr_map_request {
-	qr_vaddr_t address;  /* hint or place, page aligned; 0: anywhere */
-	uint64_t size_bytes; /* a multiple of the page size, not 0 */
-	unsigned prot;       /* QR_PROT_* */
-	unsigned flags;      /* QR_MAP_* */
+	qr_vaddr_t address;       /* hint or place, page aligned; 0: anywhere */
+	uint64_t size_bytes;      /* a multiple of the page size, not 0 */
+	unsigned prot;            /* QR_PROT_* */
+	unsigned flags;           /* QR_MAP_* */
+	struct qr_object *object; /* NULL: private anonymous memory */
+	uint64_t object_page;     /* of the object at address */
 };
 
-/* (locked) A private anonymous area. -QR_ENOMEM: no room, no memory, or the
- * commit limit; -QR_EINVAL; -QR_EEXIST. */
+/* (locked) An area, with a reference of its own to the object. -QR_ENOMEM: no
+ * room, no memory, or the commit limit; -QR_EINVAL; -QR_EEXIST; -QR_EOVERFLOW:
+ * numbers past the last that an object can have. */
 QR_MUST_CHECK int qr_space_map(struct qr_space *space,
     const struct qr_map_request *request, qr_vaddr_t *address);
 
@@ -230,7 +242,7 @@ struct qr_area_info {
 QR_MUST_CHECK int qr_space_query(struct qr_space *space, qr_vaddr_t address,
     struct qr_area_info *info);
 
-/* Residency, a byte a page: 1 in RAM and mapped, 0 not. (locked) */
+/* Residency, a byte a page: 1 in RAM, and mapped or cached, 0 not. (locked) */
 QR_MUST_CHECK int qr_space_mincore(struct qr_space *space, qr_vaddr_t start,
     uint64_t size_bytes, unsigned char *vec);
 
@@ -253,6 +265,7 @@ QR_MUST_CHECK int qr_space_read_out(struct qr_space *space, qr_vaddr_t *address,
  * A touch failed: make the page present with that right. 0: try again.
  * -QR_EFAULT: the space does not allow it. -QR_ENOMEM: no memory and the
  * port's oom() did not help. -QR_EIO: the contents can't be read back.
+ * -QR_ENXIO: the object that is mapped there ends before it.
  * May sleep.
  */
 QR_MUST_CHECK int qr_space_fault(struct qr_space *space, qr_vaddr_t address,

@@ -119,7 +119,8 @@ bed_page_stays(void *ctx, struct qr_page *page)
 	struct qr_rmap_place place;
 	/* Alone, the only claims are this eviction's own: they must last
 	 * until the page is on a list again. */
-	while (!bed->threads && qr_rmap_step(page, &cursor, &place))
+	while (!bed->threads && !qr_page_is_cached(page) &&
+	       qr_rmap_step(page, &cursor, &place))
 		assert_true(qr_pte_is_busy(qr_pte_read(
 		    qr_table_find(&place.space->table, place.address))));
 	bed->stayed++;

@@ -154,9 +154,9 @@ test_wrong_kind_or_place(void **state)
 	misuse.kind = QR_PAGE_FREE;
 	assert_panics(&misuse, do_alloc, "kind 0");
 	misuse.kind = QR_PAGE_KINDS;
-	assert_panics(&misuse, do_alloc, "kind 7");
+	assert_panics(&misuse, do_alloc, "kind 8");
 	misuse.page = take(&misuse, 0);
-	assert_panics(&misuse, do_set_kind, "kind 7");
+	assert_panics(&misuse, do_set_kind, "kind 8");
 
 	/* Reclaim takes locks: the caller may hold none of those. */
 	qr_frame_set_ops(frames, &rig_frame_ops, misuse.rig);

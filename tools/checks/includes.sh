@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.." || exit 1
 # shellcheck disable=SC2016
 tools/files.sh '^(core|codec|heap|gc|port|cli|include)/.*\.[ch]$' | xargs awk '
 BEGIN {
-	count = split("base boot frame slab vmap table cache swap space " \
+	count = split("base boot frame slab vmap table swap cache space " \
 	    "reclaim machine", order, " ")
 	for (i = 1; i <= count; i++)
 		rank[order[i]] = i
