@@ -60,7 +60,8 @@ qr_call_may_lock(struct qr_space *space, bool may)
 static bool
 limit_counts_data(unsigned prot, unsigned flags)
 {
-	return (prot & QR_PROT_WRITE) != 0 && (flags & QR_MAP_GROWSDOWN) == 0;
+	return (prot & QR_PROT_WRITE) != 0 &&
+	       (flags & (QR_MAP_GROWSDOWN | QR_MAP_SHARED)) == 0;
 }
 
 static uint64_t
@@ -132,6 +133,13 @@ future_flags(const struct qr_space *space)
 	return QR_MAP_LOCKED | (late ? QR_MAP_ONFAULT : 0);
 }
 
+static bool
+mmap_is_shared(const struct qr_mmap *call)
+{
+	unsigned type = call->flags & QR_MAP_CALL_TYPE;
+	return type == QR_MAP_CALL_SHARED || type == QR_MAP_CALL_VALIDATE;
+}
+
 /* Flags of the area that the call asks for. */
 static unsigned
 mmap_area_flags(const struct qr_space *space, const struct qr_mmap *call)
@@ -143,6 +151,12 @@ mmap_area_flags(const struct qr_space *space, const struct qr_mmap *call)
 		flags |= QR_MAP_GROWSDOWN;
 	if ((call->flags & QR_MAP_CALL_LOCKED) != 0)
 		flags |= QR_MAP_LOCKED;
+	if (mmap_is_shared(call))
+		flags |= QR_MAP_SHARED;
+	/* Linux, too, makes it private then, but for one that may write. */
+	if (mmap_is_shared(call) && call->object != NULL &&
+	    (call->access & QR_ACCESS_WRITE) == 0)
+		flags |= QR_MAP_NOWRITE;
 	return flags | future_flags(space);
 }
 
@@ -175,6 +189,27 @@ mmap_check_place(struct qr_space *space, const struct qr_mmap *call,
 	return 0;
 }
 
+/* A file: how the descriptor was opened, and how long files can be. */
+static int
+mmap_check_file(const struct qr_mmap *call, uint64_t size_bytes)
+{
+	unsigned type = call->flags & QR_MAP_CALL_TYPE;
+	if (size_bytes > QR_OBJECT_BYTES_MAX ||
+	    call->offset > QR_OBJECT_BYTES_MAX - size_bytes)
+		return -QR_EOVERFLOW;
+	if (type == QR_MAP_CALL_VALIDATE &&
+	    (call->flags & ~QR_MAP_CALL_KNOWN) != 0)
+		return -QR_EOPNOTSUPP;
+	if (mmap_is_shared(call) && (call->prot & QR_PROT_WRITE) != 0 &&
+	    (call->access & QR_ACCESS_WRITE) == 0)
+		return -QR_EACCES;
+	if (type != QR_MAP_CALL_PRIVATE && !mmap_is_shared(call))
+		return -QR_EINVAL;
+	if ((call->access & QR_ACCESS_READ) == 0)
+		return -QR_EACCES;
+	return (call->flags & QR_MAP_CALL_GROWSDOWN) != 0 ? -QR_EINVAL : 0;
+}
+
 static int
 mmap_check_kind(const struct qr_space *space, const struct qr_mmap *call,
     uint64_t size_bytes)
@@ -185,13 +220,14 @@ mmap_check_kind(const struct qr_space *space, const struct qr_mmap *call,
 	if ((locked || space->lock_future != 0) &&
 	    !qr_calls_may_lock(space, size_bytes))
 		return -QR_EAGAIN;
+	if (call->object != NULL)
+		return mmap_check_file(call, size_bytes);
 	switch (call->flags & QR_MAP_CALL_TYPE) {
 	case QR_MAP_CALL_PRIVATE:
 		return 0;
 	case QR_MAP_CALL_SHARED:
-		return (call->flags & QR_MAP_CALL_GROWSDOWN) != 0
-			   ? -QR_EINVAL
-			   : -QR_EOPNOTSUPP;
+		return (call->flags & QR_MAP_CALL_GROWSDOWN) != 0 ? -QR_EINVAL
+								  : 0;
 	default:
 		return -QR_EINVAL;
 	}
@@ -249,6 +285,27 @@ mmap_fits_limits(struct qr_space *space, const struct qr_map_request *request)
 	       limit_allows_data(space, pages);
 }
 
+/* Memory that only this area, and those that fork makes of it, will show. */
+static int
+mmap_shared_memory(struct qr_space *space, struct qr_map_request *request,
+    qr_vaddr_t *address)
+{
+	bool free_ride = (request->flags & QR_MAP_NORESERVE) != 0 &&
+			 space->spaces->overcommit != QR_OVERCOMMIT_NEVER;
+	const struct qr_object_request memory = {
+		.size_bytes = request->size_bytes,
+		.flags = free_ride ? QR_OBJECT_NORESERVE : QR_OBJECT_RESERVED,
+	};
+	int error =
+	    qr_object_new(&space->spaces->cache, &memory, &request->object);
+	if (error != 0)
+		return error;
+	error = qr_space_map(space, request, address);
+	/* The area has a reference of its own. */
+	qr_object_put(request->object);
+	return error;
+}
+
 static int
 mmap_locked(struct qr_space *space, const struct qr_mmap *call,
     uint64_t size_bytes, qr_vaddr_t *address)
@@ -268,6 +325,12 @@ mmap_locked(struct qr_space *space, const struct qr_mmap *call,
 		request.flags |= QR_MAP_FIXED;
 	if (!mmap_fits_limits(space, &request))
 		return -QR_ENOMEM;
+	if (call->object != NULL) {
+		request.object = call->object;
+		request.object_page = call->offset >> QR_PAGE_SHIFT;
+	} else if (mmap_is_shared(call)) {
+		return mmap_shared_memory(space, &request, address);
+	}
 	return qr_space_map(space, &request, address);
 }
 
@@ -286,8 +349,16 @@ int
 qr_call_mmap(struct qr_space *space, const struct qr_mmap *call,
     uint64_t *address)
 {
-	if (call->offset % QR_PAGE_SIZE != 0 || call->length == 0)
+	struct qr_mmap checked = *call;
+	if (call->offset % QR_PAGE_SIZE != 0)
 		return -QR_EINVAL;
+	if ((call->flags & QR_MAP_CALL_ANONYMOUS) != 0)
+		checked.object = NULL;
+	else if (call->object == NULL)
+		return -QR_EBADF;
+	if (call->length == 0)
+		return -QR_EINVAL;
+	call = &checked;
 	uint64_t size_bytes = page_align(call->length);
 	qr_vaddr_t start;
 	qr_space_lock(space);
@@ -355,7 +426,7 @@ protect_find_populated(const struct protect *protect)
 	     area = qr_area_next(area)) {
 		unsigned locked =
 		    area->flags & (QR_MAP_LOCKED | QR_MAP_ONFAULT);
-		if (locked != QR_MAP_LOCKED ||
+		if (locked != QR_MAP_LOCKED || qr_area_is_shared(area) ||
 		    (area->prot & QR_PROT_WRITE) != 0)
 			continue;
 		return (struct qr_range){
@@ -364,6 +435,24 @@ protect_find_populated(const struct protect *protect)
 		};
 	}
 	return (struct qr_range){ protect->end, protect->end };
+}
+
+/* Where the first area begins that may not be written to, or the end. */
+static qr_vaddr_t
+protect_find_refused(const struct protect *protect)
+{
+	const struct qr_area *area = qr_area_find(protect->space, protect->at);
+	if ((protect->prot & QR_PROT_WRITE) == 0)
+		return protect->end;
+	qr_vaddr_t at = protect->at;
+	/* A hole before it is met first. */
+	for (; area != NULL && area->start <= at && at < protect->end;
+	     area = qr_area_next(area)) {
+		if ((area->flags & QR_MAP_NOWRITE) != 0)
+			return at;
+		at = area->end;
+	}
+	return protect->end;
 }
 
 static int
@@ -394,7 +483,10 @@ protect_some(struct protect *protect)
 		return error;
 	protect->populated = protect_find_populated(protect);
 	qr_vaddr_t start = protect->at;
-	qr_vaddr_t end = protect->populated.end;
+	qr_vaddr_t refused = protect_find_refused(protect);
+	qr_vaddr_t end = qr_min(protect->populated.end, refused);
+	if (start == refused)
+		return -QR_EACCES;
 	if ((protect->prot & QR_PROT_WRITE) != 0 &&
 	    space->limit[QR_LIMIT_DATA] != QR_NO_LIMIT &&
 	    !limit_allows_data(space, protect_new_data(space, start, end)))

@@ -2,6 +2,7 @@
 /*
  * space/commit.c: how much memory has been promised, and whether there may
  * be more. Linux's rules: what counts is private memory that may be written;
+ * shared memory is its object's to promise;
  * an area once charged stays so until it goes, whatever its rights become.
  */
 #include "space_impl.h"
@@ -17,7 +18,8 @@
 bool
 qr_commit_counts(const struct qr_spaces *spaces, unsigned prot, unsigned flags)
 {
-	if ((flags & QR_MAP_FOREIGN) != 0 || (prot & QR_PROT_WRITE) == 0)
+	if ((flags & (QR_MAP_FOREIGN | QR_MAP_SHARED)) != 0 ||
+	    (prot & QR_PROT_WRITE) == 0)
 		return false;
 	return (flags & QR_MAP_NORESERVE) == 0 ||
 	       spaces->overcommit == QR_OVERCOMMIT_NEVER;

@@ -41,7 +41,9 @@ populate_next(struct qr_space *space, qr_vaddr_t at, qr_vaddr_t end,
 static int
 populate_piece(struct qr_space *space, const struct piece *piece)
 {
-	bool written = (piece->prot & QR_PROT_WRITE) != 0;
+	/* Shared pages are not dirtied for nothing. */
+	bool written = (piece->prot & QR_PROT_WRITE) != 0 &&
+		       (piece->flags & QR_MAP_SHARED) == 0;
 	struct qr_populate populate = {
 		.space = space,
 		.at = piece->range.start,
@@ -153,7 +155,7 @@ qr_call_mlock2(struct qr_space *space, uint64_t address, uint64_t length,
 	/* As POSIX names them. */
 	if (error == -QR_ENOMEM)
 		return -QR_EAGAIN;
-	return error == -QR_EFAULT ? -QR_ENOMEM : error;
+	return error == -QR_EFAULT || error == -QR_ENXIO ? -QR_ENOMEM : error;
 }
 
 int
@@ -229,10 +231,10 @@ qr_call_mincore(struct qr_space *space, uint64_t address, uint64_t length,
 {
 	if (address % QR_PAGE_SIZE != 0)
 		return -QR_EINVAL;
-	if (length == 0)
-		return 0;
 	if (address > space->end || length > space->end - address)
 		return -QR_ENOMEM;
+	if (length == 0)
+		return 0;
 	qr_space_lock(space);
 	int error = qr_space_mincore(space, address,
 	    qr_round_up(length, QR_PAGE_SIZE), vec);
@@ -240,7 +242,49 @@ qr_call_mincore(struct qr_space *space, uint64_t address, uint64_t length,
 	return error;
 }
 
-/* Private memory has nothing to write back: only the answers are left. */
+/* What is left of a call. */
+struct msync {
+	qr_vaddr_t at;
+	qr_vaddr_t end;
+	unsigned flags;
+	struct qr_object *object; /* to be written, with a reference */
+	struct qr_object_copy range;
+	bool hole;
+};
+
+/* Goes on to the end, or to a shared file that is to be written. Lock held. */
+static int
+msync_some(struct qr_space *space, struct msync *sync)
+{
+	while (sync->at < sync->end) {
+		const struct qr_area *area = qr_area_find(space, sync->at);
+		if (area == NULL || area->start >= sync->end)
+			return -QR_ENOMEM;
+		if (area->start > sync->at) {
+			sync->hole = true;
+			sync->at = area->start;
+		}
+		if ((sync->flags & QR_MS_INVALIDATE) != 0 &&
+		    (area->flags & QR_MAP_LOCKED) != 0)
+			return -QR_EBUSY;
+		qr_vaddr_t from = sync->at;
+		sync->at = area->end;
+		if ((sync->flags & QR_MS_SYNC) == 0 || !qr_area_is_view(area) ||
+		    !qr_area_is_shared(area))
+			continue;
+		const struct qr_view *view = qr_area_view(area);
+		uint64_t to = area->end < sync->end ? area->end : sync->end;
+		qr_object_get(view->object);
+		sync->object = view->object;
+		sync->range.offset = qr_view_number(view, from) * QR_PAGE_SIZE;
+		sync->range.size_bytes = to - from;
+		break;
+	}
+	return 0;
+}
+
+/* Only QR_MS_SYNC has anything to do: what is dirty is known already, and
+ * nobody sees old contents. Holes are told of at the end. */
 int
 qr_call_msync(struct qr_space *space, uint64_t address, uint64_t length,
     unsigned flags)
@@ -250,29 +294,23 @@ qr_call_msync(struct qr_space *space, uint64_t address, uint64_t length,
 	if ((flags & ~all) != 0 || address % QR_PAGE_SIZE != 0 ||
 	    (flags & both) == both)
 		return -QR_EINVAL;
-	uint64_t end = address + qr_round_up(length, QR_PAGE_SIZE);
-	if (end < address)
+	struct msync sync = { .at = address, .flags = flags };
+	sync.end = address + qr_round_up(length, QR_PAGE_SIZE);
+	if (sync.end < address)
 		return -QR_ENOMEM;
 	int error = 0;
-	qr_vaddr_t at = address;
-	qr_space_lock(space);
-	while (at < end) {
-		const struct qr_area *area = qr_area_find(space, at);
-		if (area == NULL || area->start >= end) {
-			error = -QR_ENOMEM;
-			break;
-		}
-		if (area->start > at)
-			error = -QR_ENOMEM;
-		if ((flags & QR_MS_INVALIDATE) != 0 &&
-		    (area->flags & QR_MAP_LOCKED) != 0) {
-			error = -QR_EBUSY;
-			break;
-		}
-		at = area->end;
+	while (error == 0 && sync.at < sync.end) {
+		sync.object = NULL;
+		qr_space_lock(space);
+		error = msync_some(space, &sync);
+		qr_space_unlock(space);
+		if (sync.object == NULL)
+			continue;
+		error = qr_object_sync(sync.object, sync.range.offset,
+		    sync.range.size_bytes, NULL);
+		qr_object_put(sync.object);
 	}
-	qr_space_unlock(space);
-	return error;
+	return error == 0 && sync.hole ? -QR_ENOMEM : error;
 }
 
 /* --- madvise --- */
@@ -304,7 +342,8 @@ struct advice {
 	bool acts;       /* else it is noted by nobody */
 	bool shared;     /* the work is done under the shared lock */
 	bool not_locked; /* -QR_EINVAL for locked areas */
-	bool never;      /* -QR_EINVAL for any private memory */
+	bool anonymous;  /* -QR_EINVAL for areas that show an object */
+	bool removes;    /* only for objects that may be written to */
 	enum qr_advice as;
 };
 
@@ -323,8 +362,9 @@ static const struct advice advices[] = {
 	[ADV_FREE] = { .known = true,
 	    .acts = true,
 	    .not_locked = true,
+	    .anonymous = true,
 	    .as = QR_ADVICE_FREE },
-	[ADV_REMOVE] = { .known = true, .never = true },
+	[ADV_REMOVE] = { .known = true, .not_locked = true, .removes = true },
 	[ADV_DONTFORK] = { .known = true,
 	    .acts = true,
 	    .as = QR_ADVICE_DONTFORK },
@@ -333,6 +373,7 @@ static const struct advice advices[] = {
 	[ADV_DODUMP] = { .known = true },
 	[ADV_WIPEONFORK] = { .known = true,
 	    .acts = true,
+	    .anonymous = true,
 	    .as = QR_ADVICE_WIPEONFORK },
 	[ADV_KEEPONFORK] = { .known = true,
 	    .acts = true,
@@ -352,6 +393,27 @@ static const struct advice advices[] = {
 	    .as = QR_ADVICE_DONTNEED },
 };
 
+/* Makes a hole in the object that the area shows. The lock is let go of
+ * meanwhile. */
+static int
+advise_remove(struct qr_space *space, struct qr_range piece)
+{
+	const struct qr_area *area = qr_area_find(space, piece.start);
+	if (!qr_area_is_view(area))
+		return -QR_EINVAL;
+	if (!qr_area_is_shared(area) || (area->flags & QR_MAP_NOWRITE) != 0)
+		return -QR_EACCES;
+	const struct qr_view *view = qr_area_view(area);
+	struct qr_object *object = view->object;
+	uint64_t offset = qr_view_number(view, piece.start) * QR_PAGE_SIZE;
+	qr_object_get(object);
+	qr_space_unlock(space);
+	int error = qr_object_punch(object, offset, piece.end - piece.start);
+	qr_object_put(object);
+	qr_space_lock(space);
+	return error;
+}
+
 /* A piece of one area; the lock is held and is held again at the end. */
 static int
 advise_piece(struct qr_space *space, struct qr_range piece, unsigned flags,
@@ -359,8 +421,12 @@ advise_piece(struct qr_space *space, struct qr_range piece, unsigned flags,
 {
 	uint64_t size_bytes = piece.end - piece.start;
 	bool locked = (flags & QR_MAP_LOCKED) != 0;
-	if (advice->never || (advice->not_locked && locked))
+	if (advice->not_locked && locked)
 		return -QR_EINVAL;
+	if (advice->anonymous && (flags & QR_AREA_VIEW) != 0)
+		return -QR_EINVAL;
+	if (advice->removes)
+		return advise_remove(space, piece);
 	if (!advice->acts)
 		return 0;
 	if (advice->shared) {
@@ -433,7 +499,7 @@ advise_populate(struct qr_space *space, qr_vaddr_t start, qr_vaddr_t end,
 		};
 		int error = qr_populate(&populate);
 		if (error != 0)
-			return error;
+			return error == -QR_ENXIO ? -QR_EFAULT : error;
 		at = piece.range.end;
 	}
 	return 0;

@@ -65,8 +65,12 @@ remap_check_area(const struct remap *remap, const struct qr_area *area)
 	if (area == NULL || area->start > remap->from ||
 	    qr_area_is_foreign(area))
 		return -QR_EFAULT;
-	/* Only shared memory could be mapped a second time. */
-	if (remap->old_bytes == 0)
+	/* Only shared memory can be mapped a second time. */
+	if (remap->old_bytes == 0 && !qr_area_is_shared(area))
+		return -QR_EINVAL;
+	if (qr_area_is_view(area) &&
+	    remap->new_bytes >> QR_PAGE_SHIFT >
+		QR_INDEX_END - qr_view_number(qr_area_view(area), remap->from))
 		return -QR_EINVAL;
 	bool keeps = (remap->flags & QR_MREMAP_DONTUNMAP) != 0;
 	bool moves = keeps || (remap->flags & QR_MREMAP_FIXED) != 0;
@@ -126,6 +130,23 @@ remap_place(struct remap *remap)
 	return qr_area_find_gap(space, remap->new_bytes, &remap->to);
 }
 
+/* A second mapping of what the area shows from there on. */
+static int
+remap_double(struct remap *remap)
+{
+	const struct qr_area *area = qr_area_find(remap->space, remap->from);
+	const struct qr_view *view = qr_area_view(area);
+	const struct qr_map_request request = {
+		.address = remap->to,
+		.size_bytes = remap->new_bytes,
+		.prot = area->prot,
+		.flags = (area->flags & QR_AREA_KEPT) | QR_MAP_FIXED,
+		.object = view->object,
+		.object_page = qr_view_number(view, remap->from),
+	};
+	return qr_space_map(remap->space, &request, &remap->to);
+}
+
 static int
 remap_move(struct remap *remap)
 {
@@ -133,6 +154,8 @@ remap_move(struct remap *remap)
 	int error = remap_place(remap);
 	if (error != 0)
 		return error;
+	if (remap->old_bytes == 0)
+		return remap_double(remap);
 	const struct qr_area *area = qr_area_find(space, remap->from);
 	uint64_t more = (remap->new_bytes - remap->old_bytes) >> QR_PAGE_SHIFT;
 	bool charged = (area->flags & QR_AREA_CHARGED) != 0;
@@ -177,6 +200,18 @@ remap_grow(struct remap *remap)
 	return 0;
 }
 
+/* What is to be moved may go with it: lengths that wrap round, or none. */
+static int
+remap_clear_target(const struct remap *remap)
+{
+	int error =
+	    qr_space_unmap(remap->space, remap->to, remap->new_bytes, 0);
+	const struct qr_area *area = qr_area_find(remap->space, remap->from);
+	if (error != 0)
+		return error;
+	return area == NULL || area->start > remap->from ? -QR_EFAULT : 0;
+}
+
 static int
 remap_one(struct remap *remap)
 {
@@ -187,7 +222,7 @@ remap_one(struct remap *remap)
 	int error = remap_check_area(remap, area);
 	/* The target goes first, even if the rest then fails. */
 	if (error == 0 && (remap->flags & QR_MREMAP_FIXED) != 0)
-		error = qr_space_unmap(space, remap->to, remap->new_bytes, 0);
+		error = remap_clear_target(remap);
 	if (error == 0 && remap->new_bytes < remap->old_bytes) {
 		error = qr_space_unmap(space, remap->from + remap->new_bytes,
 		    remap->old_bytes - remap->new_bytes, 0);

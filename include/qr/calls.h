@@ -5,9 +5,9 @@
  * programs. Flags and advice have Linux's numbers (x86-64, arm64), so that
  * registers can be passed through. What is below them is <qr/machine.h>.
  *
- * Each call takes the space's lock itself; it may sleep. Memory is private and
- * anonymous: QR_MAP_CALL_SHARED is -QR_EOPNOTSUPP. Addresses that the core
- * chooses are the highest that fit.
+ * Each call takes the space's lock itself; it may sleep. Files are objects
+ * (<qr/object.h>): the embedder finds the object of a descriptor. Addresses
+ * that the core chooses are the highest that fit.
  */
 #ifndef QR_CALLS_H
 #define QR_CALLS_H
@@ -41,6 +41,7 @@ void qr_call_may_lock(struct qr_space *space, bool may);
 
 #define QR_MAP_CALL_SHARED    0x000001u
 #define QR_MAP_CALL_PRIVATE   0x000002u
+#define QR_MAP_CALL_VALIDATE  0x000003u /* as SHARED; flags must be known */
 #define QR_MAP_CALL_TYPE      0x00000fu /* of which one is to be set */
 #define QR_MAP_CALL_FIXED     0x000010u
 #define QR_MAP_CALL_ANONYMOUS 0x000020u
@@ -49,14 +50,20 @@ void qr_call_may_lock(struct qr_space *space, bool may);
 #define QR_MAP_CALL_NORESERVE 0x004000u
 #define QR_MAP_CALL_POPULATE  0x008000u
 #define QR_MAP_CALL_NONBLOCK  0x010000u
+#define QR_MAP_CALL_STACK     0x020000u
 #define QR_MAP_CALL_NOREPLACE 0x100000u
+#define QR_MAP_CALL_KNOWN     0x07f9f3u /* what VALIDATE accepts, with any file */
 
 struct qr_mmap {
 	uint64_t address;
 	uint64_t length; /* bytes */
 	unsigned prot;   /* QR_PROT_* */
 	unsigned flags;  /* QR_MAP_CALL_* */
-	uint64_t offset; /* bytes; checked only */
+	uint64_t offset; /* bytes, of the object */
+	/* Without QR_MAP_CALL_ANONYMOUS: what the descriptor stands for, and
+	 * QR_ACCESS_READ and _WRITE as it was opened. */
+	struct qr_object *object;
+	unsigned access;
 };
 
 QR_MUST_CHECK int qr_call_mmap(struct qr_space *space,

@@ -4,9 +4,12 @@
  * the host (tests/port/test_replay.c) can't: the limits for areas, data, stack,
  * locked memory and the number of areas, errno by errno as Linux has them;
  * brk; stacks that grow and the gap below them; mlockall; the three ways to
- * overcommit; and that a call for which there is no memory leaves the areas as
+ * overcommit; files by how they were opened, msync, and what shared memory
+ * promises; and that a call for which there is no memory leaves the areas as
  * they were.
  */
+#include <qr/object.h>
+
 #include "core/machine/machine_impl.h"
 #include "machine_bed.h"
 
@@ -516,6 +519,162 @@ test_no_memory(void **state)
 	assert_true(failures >= 8);
 }
 
+/* --- files --- */
+
+static int
+map_file(struct qr_space *space, struct qr_object *object,
+    const struct qr_mmap *how)
+{
+	struct qr_mmap call = *how;
+	uint64_t at;
+	call.address = AT;
+	call.length = 4 * PAGE;
+	call.object = object;
+	call.flags |= QR_MAP_CALL_FIXED;
+	return qr_call_mmap(space, &call, &at);
+}
+
+/* What the descriptor was opened for decides. */
+static void
+test_files(void **state)
+{
+	enum { R = QR_ACCESS_READ, W = QR_ACCESS_WRITE };
+	enum {
+		SHARED = QR_MAP_CALL_SHARED,
+		PRIVATE = QR_MAP_CALL_PRIVATE,
+		VALIDATE = QR_MAP_CALL_VALIDATE
+	};
+	static const struct {
+		struct qr_mmap how;
+		int error;
+	} cases[] = {
+		{ { .prot = RW, .flags = SHARED, .access = R | W }, 0 },
+		{ { .prot = RW, .flags = SHARED, .access = R }, -QR_EACCES },
+		{ { .prot = RW, .flags = SHARED, .access = W }, -QR_EACCES },
+		{ { .prot = QR_PROT_READ, .flags = SHARED, .access = R }, 0 },
+		{ { .prot = RW, .flags = PRIVATE, .access = R }, 0 },
+		{ { .prot = RW, .flags = PRIVATE, .access = W }, -QR_EACCES },
+		{ { .prot = RW, .flags = VALIDATE, .access = R | W }, 0 },
+		{ { .prot = RW,
+		      .flags = VALIDATE | 0x8000000u,
+		      .access = R | W },
+		    -QR_EOPNOTSUPP },
+		{ { .prot = RW,
+		      .flags = PRIVATE | QR_MAP_CALL_GROWSDOWN,
+		      .access = R | W },
+		    -QR_EINVAL },
+		{ { .prot = RW, .flags = 0, .access = R | W }, -QR_EINVAL },
+		{ { .prot = RW,
+		      .flags = SHARED,
+		      .access = R | W,
+		      .offset = QR_OBJECT_BYTES_MAX - PAGE },
+		    -QR_EOVERFLOW },
+		{ { .prot = RW, .flags = SHARED, .access = R | W, .offset = 1 },
+		    -QR_EINVAL },
+	};
+	struct bed bed;
+	struct qr_space *space;
+	struct qr_object *object;
+	(void)state;
+	calls_make(&bed, &space);
+	assert_int_equal(qr_memory_create(bed.machine, 8 * PAGE, 0, &object),
+	    0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(map_file(space, object, &cases[i].how),
+		    cases[i].error);
+	assert_int_equal(map_file(space, NULL, &cases[0].how), -QR_EBADF);
+	/* The right to write is not to be had later either. */
+	assert_int_equal(map_file(space, object, &cases[3].how), 0);
+	assert_int_equal(call_map(space, AT + 4 * PAGE, 1, QR_PROT_READ, 0), 0);
+	assert_int_equal(qr_call_mprotect(space, AT, 5 * PAGE, RW), -QR_EACCES);
+	assert_int_equal(qr_call_mprotect(space, AT + 4 * PAGE, PAGE, RW), 0);
+	assert_int_equal(qr_call_mprotect(space, AT, PAGE, QR_PROT_NONE), 0);
+	qr_object_put(object);
+	calls_end(&bed, space);
+}
+
+/* MS_SYNC alone writes, now, and what it could not write is an error. */
+static void
+test_msync(void **state)
+{
+	struct bed bed;
+	struct qr_space *space;
+	struct qr_object *object;
+	(void)state;
+	calls_make(&bed, &space);
+	struct sim_file *file = sim_file_create(bed.sim, 4 * PAGE);
+	assert_int_equal(qr_file_open(bed.machine, file, 4 * PAGE, &object), 0);
+	const struct qr_mmap how = { .prot = RW,
+		.flags = QR_MAP_CALL_SHARED,
+		.access = QR_ACCESS_READ | QR_ACCESS_WRITE };
+	assert_int_equal(map_file(space, object, &how), 0);
+	qr_object_put(object);
+	assert_int_equal(sim_write(bed.sim, space, AT + PAGE, "abc", 3), 0);
+	assert_int_equal(qr_call_msync(space, AT, 4 * PAGE,
+			     QR_MS_ASYNC | QR_MS_INVALIDATE),
+	    0);
+	assert_int_equal(sim_file_bytes(file)[PAGE], 0);
+	assert_int_equal(qr_call_msync(space, AT, PAGE, QR_MS_SYNC), 0);
+	assert_int_equal(sim_file_bytes(file)[PAGE], 0);
+	sim_fail_after(bed.sim, SIM_FILE_WRITE, 1, -QR_EIO);
+	assert_int_equal(qr_call_msync(space, AT, 4 * PAGE, QR_MS_SYNC),
+	    -QR_EIO);
+	assert_int_equal(qr_call_msync(space, AT, 5 * PAGE, QR_MS_SYNC),
+	    -QR_ENOMEM);
+	assert_memory_equal(sim_file_bytes(file) + PAGE, "abc", 3);
+	sim_file_lose_power(file);
+	assert_memory_equal(sim_file_bytes(file) + PAGE, "abc", 3);
+	calls_end(&bed, space);
+}
+
+/* Shared memory is promised as a whole, once, however often it is mapped; a
+ * memfd page by page; a file never. */
+static void
+test_shared_promises(void **state)
+{
+	struct bed bed;
+	struct qr_space *space;
+	struct qr_space *child;
+	struct qr_object *object;
+	struct qr_machine_stat stat;
+	(void)state;
+	calls_make(&bed, &space);
+	struct qr_mmap call = { .length = 10 * PAGE,
+		.prot = RW,
+		.flags = QR_MAP_CALL_SHARED | QR_MAP_CALL_ANONYMOUS };
+	uint64_t at;
+	assert_int_equal(qr_call_mmap(space, &call, &at), 0);
+	qr_machine_stat(bed.machine, &stat);
+	assert_int_equal(stat.commit_pages, 10);
+	assert_int_equal(qr_space_fork(space, &child), 0);
+	qr_machine_stat(bed.machine, &stat);
+	assert_int_equal(stat.commit_pages, 10);
+	assert_int_equal(sim_write(bed.sim, child, at, "x", 1), 0);
+	qr_space_destroy(child);
+	char byte = 0;
+	assert_int_equal(sim_read(bed.sim, space, at, &byte, 1), 0);
+	assert_int_equal(byte, 'x');
+	assert_int_equal(qr_call_munmap(space, at, 10 * PAGE), 0);
+	qr_machine_stat(bed.machine, &stat);
+	assert_int_equal(stat.commit_pages, 0);
+
+	assert_int_equal(qr_memory_create(bed.machine, 10 * PAGE, 0, &object),
+	    0);
+	call.object = object;
+	call.access = QR_ACCESS_READ | QR_ACCESS_WRITE;
+	call.flags = QR_MAP_CALL_SHARED;
+	assert_int_equal(qr_call_mmap(space, &call, &at), 0);
+	assert_int_equal(sim_write(bed.sim, space, at + PAGE, "x", 1), 0);
+	qr_machine_stat(bed.machine, &stat);
+	assert_int_equal(stat.commit_pages, 1);
+	call.flags = QR_MAP_CALL_PRIVATE;
+	assert_int_equal(qr_call_mmap(space, &call, &at), 0);
+	qr_machine_stat(bed.machine, &stat);
+	assert_int_equal(stat.commit_pages, 11);
+	qr_object_put(object);
+	calls_end(&bed, space);
+}
+
 int
 main(void)
 {
@@ -530,6 +689,9 @@ main(void)
 		cmocka_unit_test(test_stack_gap),
 		cmocka_unit_test(test_overcommit),
 		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_msync),
+		cmocka_unit_test(test_shared_promises),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

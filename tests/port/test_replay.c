@@ -4,7 +4,8 @@
  * <qr/calls.h> answer as the kernel below does: random calls are made of the
  * host and of a space on the simulated machine, in a window of addresses, and
  * errno must be equal after each; rights, contents, residency and locked pages
- * of every page after some. QUIRE_SEED repeats a run, QUIRE_REPLAY sets the
+ * of every page after some. Memory is private, shared, or of a file (of the
+ * host's memory), which is written to, cut and made longer meanwhile. QUIRE_SEED repeats a run, QUIRE_REPLAY sets the
  * number of calls.
  *
  * Where the kernel chooses an address, that it was the wanted one or another
@@ -25,6 +26,7 @@
 
 #include <cmocka.h>
 #include <qr/calls.h>
+#include <qr/object.h>
 
 #include "port/sim/sim.h"
 #include "random.h"
@@ -33,6 +35,9 @@
 #define BASE  ((uint64_t)0x300000000000)
 #define PAGES 64u
 #define CALLS 100000u
+
+/* Of the file, at most. */
+#define FILE_PAGES 24u
 
 /* Calls between two comparisons of everything. */
 #define VERIFY_EVERY 40u
@@ -51,6 +56,9 @@ enum op {
 	OP_MINCORE,
 	OP_WRITE,
 	OP_READ,
+	OP_FTRUNCATE,
+	OP_PWRITE,
+	OP_PREAD,
 	OPS,
 };
 
@@ -69,6 +77,9 @@ static const struct {
 	[OP_MINCORE] = { "mincore", 3 },
 	[OP_WRITE] = { "write", 24 },
 	[OP_READ] = { "read", 6 },
+	[OP_FTRUNCATE] = { "ftruncate", 2 },
+	[OP_PWRITE] = { "pwrite", 3 },
+	[OP_PREAD] = { "pread", 2 },
 };
 
 struct call {
@@ -88,6 +99,7 @@ struct replay {
 	struct sim *sim;
 	struct qr_machine *machine;
 	struct qr_space *space;
+	struct qr_object *object; /* the file */
 	struct test_random random;
 	struct call history[HISTORY];
 	uint64_t done;
@@ -95,6 +107,8 @@ struct replay {
 	uint64_t agreed;        /* calls that succeeded */
 	bool has_new_mremap;    /* the host's is that of 6.17 or newer */
 };
+
+static int host_file; /* its descriptor */
 
 /* What a call gave: 0 or a positive errno, and an address. */
 struct answer {
@@ -155,11 +169,16 @@ draw_mmap(struct replay *replay, struct call *call)
 		MAP_FIXED_NOREPLACE, 0 };
 	static const unsigned more[] = { MAP_NORESERVE, MAP_POPULATE,
 		MAP_GROWSDOWN, MAP_LOCKED, MAP_STACK };
-	call->flags = MAP_ANONYMOUS | MAP_PRIVATE | places[below(replay, 5)];
+	static const unsigned types[] = { MAP_ANONYMOUS | MAP_PRIVATE,
+		MAP_ANONYMOUS | MAP_PRIVATE, MAP_ANONYMOUS | MAP_SHARED,
+		MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE };
+	call->flags = types[below(replay, 6)] | places[below(replay, 5)];
 	if (below(replay, 3) == 0)
 		call->flags |= more[below(replay, 5)];
 	if (below(replay, 60) == 0)
-		call->flags &= ~(unsigned)MAP_PRIVATE;
+		call->flags &= ~(unsigned)MAP_TYPE;
+	if ((call->flags & MAP_ANONYMOUS) == 0)
+		call->offset = below(replay, FILE_PAGES + 4) * PAGE;
 	if (below(replay, 60) == 0)
 		call->offset = below(replay, 2) == 0 ? 12 : UINT64_MAX - 4095;
 	call->prot = draw_prot(replay);
@@ -243,6 +262,21 @@ draw_call(struct replay *replay)
 		call.address = BASE + below(replay, PAGES * PAGE);
 		call.prot = (unsigned)below(replay, 255) + 1;
 		break;
+	case OP_FTRUNCATE:
+		call.length = below(replay, FILE_PAGES + 1) * PAGE;
+		if (below(replay, 4) == 0)
+			call.length = FILE_PAGES * PAGE;
+		break;
+	case OP_PWRITE:
+		/* The file always ends with a page: kernels differ in what is
+		 * behind its end in the last one when it grows again. */
+		call.offset = (1 + below(replay, FILE_PAGES)) * PAGE - 1;
+		call.prot = (unsigned)below(replay, 255) + 1;
+		break;
+	case OP_PREAD:
+		call.offset = below(replay, FILE_PAGES * PAGE - 1);
+		call.prot = (unsigned)below(replay, 255) + 1;
+		break;
 	case OP_MUNMAP:
 	case OP_MUNLOCK:
 	case OPS:
@@ -258,23 +292,24 @@ static volatile sig_atomic_t host_touches;
 
 /* Any other fault is one of this program's own. */
 static void
-host_segv(int number)
+host_signal(int number)
 {
 	if (host_touches == 0) {
 		signal(number, SIG_DFL);
 		return;
 	}
 	host_touches = 0;
-	siglongjmp(host_escape, 1);
+	siglongjmp(host_escape, number);
 }
 
-/* One access by the processor; EFAULT stands for SIGSEGV. */
+/* One access by the processor; EFAULT stands for SIGSEGV, ENXIO for SIGBUS. */
 static int
 host_touch(uint64_t address, bool write, unsigned char *byte)
 {
 	volatile unsigned char *at = (volatile unsigned char *)address;
-	if (sigsetjmp(host_escape, 1) != 0)
-		return EFAULT;
+	int number = sigsetjmp(host_escape, 1);
+	if (number != 0)
+		return number == SIGBUS ? ENXIO : EFAULT;
 	host_touches = 1;
 	if (write)
 		*at = *byte;
@@ -290,7 +325,9 @@ host_system_call(const struct call *call, unsigned char *vec)
 	switch (call->op) {
 	case OP_MMAP:
 		return syscall(SYS_mmap, call->address, call->length,
-		    call->prot, call->flags, -1, call->offset);
+		    call->prot, call->flags,
+		    (call->flags & MAP_ANONYMOUS) != 0 ? -1 : host_file,
+		    call->offset);
 	case OP_MUNMAP:
 		return syscall(SYS_munmap, call->address, call->length);
 	case OP_MPROTECT:
@@ -312,12 +349,29 @@ host_system_call(const struct call *call, unsigned char *vec)
 		    call->flags);
 	case OP_MINCORE:
 		return syscall(SYS_mincore, call->address, call->length, vec);
+	case OP_FTRUNCATE:
+		return ftruncate(host_file, (off_t)call->length);
 	case OP_WRITE:
 	case OP_READ:
+	case OP_PWRITE:
+	case OP_PREAD:
 	case OPS:
 	default:
 		return -1;
 	}
+}
+
+/* One byte of the file; errno, and the byte. */
+static struct answer
+host_file_byte(const struct call *call)
+{
+	unsigned char byte = (unsigned char)call->prot;
+	ssize_t done = call->op == OP_PWRITE
+			   ? pwrite(host_file, &byte, 1, (off_t)call->offset)
+			   : pread(host_file, &byte, 1, (off_t)call->offset);
+	if (done < 0)
+		return (struct answer){ errno, 0 };
+	return (struct answer){ 0, done == 0 ? 256 : byte };
 }
 
 static struct answer
@@ -329,6 +383,8 @@ host_answer(const struct call *call, unsigned char *vec)
 		    host_touch(call->address, call->op == OP_WRITE, &byte);
 		return (struct answer){ error, error == 0 ? byte : 0 };
 	}
+	if (call->op == OP_PWRITE || call->op == OP_PREAD)
+		return host_file_byte(call);
 	long result = host_system_call(call, vec);
 	if (result == -1)
 		return (struct answer){ errno, 0 };
@@ -350,7 +406,8 @@ static int
 core_mmap(struct replay *replay, const struct call *call, uint64_t *address)
 {
 	const struct qr_mmap mmap_call = { call->address, call->length,
-		call->prot, call->flags, call->offset };
+		call->prot, call->flags, call->offset, replay->object,
+		QR_ACCESS_READ | QR_ACCESS_WRITE };
 	return qr_call_mmap(replay->space, &mmap_call, address);
 }
 
@@ -360,6 +417,19 @@ core_mremap(struct replay *replay, const struct call *call, uint64_t *address)
 	const struct qr_mremap mremap_call = { call->address, call->length,
 		call->length_new, call->flags, call->to };
 	return qr_call_mremap(replay->space, &mremap_call, address);
+}
+
+static int
+core_file_byte(struct replay *replay, const struct call *call,
+    uint64_t *address)
+{
+	unsigned char byte = (unsigned char)call->prot;
+	struct qr_object_copy copy = { call->offset, 1 };
+	int error = call->op == OP_PWRITE
+			? qr_object_write(replay->object, &byte, &copy)
+			: qr_object_read(replay->object, &byte, &copy);
+	*address = copy.size_bytes == 0 ? 256 : byte;
+	return error;
 }
 
 static struct answer
@@ -406,6 +476,13 @@ core_answer(struct replay *replay, const struct call *call, unsigned char *vec)
 	case OP_READ:
 		error = core_touch(replay, call, &byte);
 		answer.address = error == 0 ? byte : 0;
+		break;
+	case OP_FTRUNCATE:
+		error = qr_object_resize(replay->object, call->length);
+		break;
+	case OP_PWRITE:
+	case OP_PREAD:
+		error = core_file_byte(replay, call, &answer.address);
 		break;
 	case OPS:
 	default:
@@ -514,7 +591,8 @@ static void
 compare_places(struct replay *replay, const struct call *call,
     struct answer host, struct answer core)
 {
-	if (call->op == OP_WRITE || call->op == OP_READ) {
+	if (call->op == OP_WRITE || call->op == OP_READ ||
+	    call->op == OP_PREAD) {
 		if (host.address != core.address)
 			fail_with_history(replay, "the byte", host.address,
 			    core.address);
@@ -642,9 +720,14 @@ verify_page(struct replay *replay, unsigned index)
 		    core_in != 0 ? "only the core has in RAM page"
 				 : "only the host has in RAM page",
 		    index, index);
-	assert_int_equal(sim_read(replay->sim, replay->space, address, bytes,
-			     PAGE),
-	    0);
+	int host_error = host_touch(address, false, bytes);
+	int core_error =
+	    sim_read(replay->sim, replay->space, address, bytes, PAGE);
+	if (host_error != -core_error)
+		fail_with_history(replay, "a touch", (unsigned)host_error,
+		    (unsigned)-core_error);
+	if (host_error != 0)
+		return;
 	if (memcmp(bytes, (const void *)address, PAGE) != 0)
 		fail_with_history(replay, "contents of page", index, index);
 }
@@ -706,11 +789,11 @@ call_is_fair(struct replay *replay, const struct call *call)
 	if (!replay->has_new_mremap)
 		return false;
 	if (!is_inside(call->address))
-		return true;
+		return (call->flags & MREMAP_DONTUNMAP) == 0;
 	core_rights(replay, rights, starts);
 	host_rights(rights, areas);
 	uint64_t first = (call->address - BASE) / PAGE;
-	uint64_t end = first + call->length / PAGE;
+	uint64_t end = first + call->length / PAGE + (call->length % PAGE != 0);
 	for (uint64_t i = first; i < PAGES && i < end; i++) {
 		if ((call->flags & MREMAP_DONTUNMAP) != 0 &&
 		    is_locked(replay, BASE + i * PAGE))
@@ -749,8 +832,11 @@ test_replay(void **state)
 	static struct replay replay;
 	(void)state;
 	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
-	struct sigaction action = { .sa_handler = host_segv };
+	struct sigaction action = { .sa_handler = host_signal };
 	sigaction(SIGSEGV, &action, NULL);
+	sigaction(SIGBUS, &action, NULL);
+	host_file = memfd_create("replay", MFD_CLOEXEC);
+	assert_true(host_file >= 0);
 	replay.random = test_random_start("replay");
 	replay.sim = sim_create(&sim_config);
 	assert_non_null(replay.sim);
@@ -758,6 +844,8 @@ test_replay(void **state)
 			     &replay.machine),
 	    0);
 	assert_int_equal(qr_space_create(replay.machine, &replay.space), 0);
+	assert_int_equal(qr_memory_create(replay.machine, 0, 0, &replay.object),
+	    0);
 	qr_call_may_lock(replay.space, true);
 	replay.has_new_mremap = host_is_since(6, 17);
 	replay.locked_before = host_locked_kib();
@@ -773,6 +861,8 @@ test_replay(void **state)
 	    (unsigned long long)replay.done, (unsigned long long)replay.agreed);
 	assert_int_equal(syscall(SYS_munmap, BASE, PAGES * PAGE), 0);
 	qr_space_destroy(replay.space);
+	qr_object_put(replay.object);
+	assert_int_equal(close(host_file), 0);
 	qr_machine_destroy(replay.machine);
 	sim_destroy(replay.sim);
 }
