@@ -43,7 +43,7 @@
  * keeps so many free frames when it gives back what lies idle; but in a tree of
  * many all of them together no more than one part of the budget. */
 #define CREDIT_SLACK     UINT64_C(512)
-#define CREDIT_SLACK_MIN UINT64_C(128)
+#define CREDIT_SLACK_MIN UINT64_C(64)
 #define SLACK_PART       8u
 
 /* A process that could give less than this share of what another could asks
@@ -61,10 +61,15 @@
 #define PATIENCE_TURN_NS 2000000u
 
 /* What is shared is looked at again after this time, and takes at most one
- * part of so many; with less unmanaged (1 MiB) it does not matter. */
+ * part of so many, or four where much has come since; with less unmanaged
+ * (1 MiB) it does not matter. */
 #define SHARED_PERIOD_NS UINT64_C(500000000)
 #define SHARED_COST      100u
+#define SHARED_HURRY     4u
 #define SHARED_LEAST     256u
+
+/* What has come since the last look is looked at sooner if it is more, pages. */
+#define SHARED_GROWTH UINT64_C(256)
 
 /* Who sets the balloon and the credits by what it has read of both: one after
  * the other. Not for linux_grant, which a reclaim of such a one may wait for:
@@ -72,9 +77,9 @@
  * with an entry claimed. */
 static struct futex_lock balance;
 
-/* A fork gives up after so many rounds in a row that made no room; other
- * threads may fault in what one round sends out. */
-#define FORK_FRUITLESS_MAX 16u
+/* A fork gives up after so many turns of 2 ms in a row in which neither this
+ * process nor another had anything for it. */
+#define FORK_VAIN_MAX 250u
 
 /* The number behind name in /proc/self/status, in pages; its unit is KiB. */
 static uint64_t
@@ -121,6 +126,7 @@ resident_pages(void)
 /* What others answer for, at the last look. (balance) */
 static struct {
 	uint64_t next_ns;   /* no look before */
+	uint64_t soon_ns;   /* nor before this, if much has come since */
 	uint64_t unmanaged; /* pages then, the shared ones among them */
 	uint64_t pages;     /* shared */
 } shared;
@@ -130,7 +136,8 @@ shared_look(uint64_t resident, uint64_t unmanaged)
 {
 	char text[2048];
 	uint64_t start_ns = linux_clock(NULL);
-	if (start_ns < shared.next_ns)
+	bool grew = unmanaged > shared.unmanaged + SHARED_GROWTH;
+	if (start_ns < (grew ? shared.soon_ns : shared.next_ns))
 		return;
 	shared.pages = 0;
 	shared.unmanaged = unmanaged;
@@ -146,8 +153,9 @@ shared_look(uint64_t resident, uint64_t unmanaged)
 			shared.pages = qr_min(resident - share, unmanaged);
 	}
 	uint64_t end_ns = linux_clock(NULL);
-	shared.next_ns = end_ns + qr_max(SHARED_PERIOD_NS,
-				      SHARED_COST * (end_ns - start_ns));
+	uint64_t rest_ns = SHARED_COST * (end_ns - start_ns);
+	shared.next_ns = end_ns + qr_max(SHARED_PERIOD_NS, rest_ns);
+	shared.soon_ns = end_ns + rest_ns / SHARED_HURRY;
 }
 
 /* Pages of these that others answer for. */
@@ -270,9 +278,10 @@ linux_grant(void *ctx, uint64_t want)
 	return got;
 }
 
-/* Gives pages back to the ledger, making them free first. */
-void
-credit_return(uint64_t pages)
+/* Takes pages out of use, making them free first, and out of this process's
+ * credits into the slot's, or the ledger if that is NULL; returns how many. */
+static uint64_t
+part_with(uint64_t pages, struct ledger_slot *slot)
 {
 	struct qr_machine_stat stat;
 	qr_machine_give(qr_linux.machine, pages);
@@ -280,9 +289,20 @@ credit_return(uint64_t pages)
 	qr_machine_stat(qr_linux.machine, &stat);
 	uint64_t reached =
 	    qr_machine_balloon(qr_linux.machine, stat.frames_balloon + pages);
-	if (reached > stat.frames_balloon)
-		ledger_give(ledger_own(), reached - stat.frames_balloon);
+	uint64_t parted =
+	    reached > stat.frames_balloon ? reached - stat.frames_balloon : 0;
+	/* In this order, so that nobody else gets them on the way. */
+	if (slot != NULL)
+		atomic_fetch_add(&slot->credits, parted);
+	ledger_give(ledger_own(), parted);
 	futex_lock_release(&balance);
+	return parted;
+}
+
+void
+credit_return(uint64_t pages)
+{
+	(void)part_with(pages, NULL);
 }
 
 static void
@@ -308,49 +328,56 @@ void
 credit_forked(void)
 {
 	shared.next_ns = 0;
+	shared.soon_ns = 0;
 	credit_measure();
 	/* It may never have a helper, whom others could ask. */
 	keep_free(CREDIT_SLACK_MIN);
 }
 
+/* Frames that a fork's child will have, and some to begin with. */
+static uint64_t
+child_pages(void)
+{
+	struct qr_machine_stat stat;
+	qr_machine_stat(qr_linux.machine, &stat);
+	return stat.frames_total - stat.frames_balloon - stat.frames_free -
+	       stat.frames_boot + slack_pages();
+}
+
 /*
  * Credits for a fork's child: as many as this process has frames in use. Where
- * they can't be had, this process sends pages out until both fit. What is not
- * managed stays the parent's until the child has looked at its share.
+ * they can't be had, of others either, this process sends pages out until both
+ * fit. What is not managed stays the parent's until the child has looked at its
+ * share.
  */
 int
 credit_for_child(struct ledger_slot **child)
 {
 	struct ledger_slot *slot = ledger_slot_new();
-	unsigned fruitless = 0;
-	uint64_t least = UINT64_MAX; /* that was missing so far */
-	bool begged = false;
 	if (slot == NULL)
 		return -EAGAIN;
-	for (;;) {
-		struct qr_machine_stat stat;
-		qr_machine_stat(qr_linux.machine, &stat);
-		uint64_t used = stat.frames_total - stat.frames_balloon -
-				stat.frames_free - stat.frames_boot +
-				slack_pages();
+	bool patient = true;
+	(void)take_patiently(slot, child_pages());
+	for (unsigned vain = 0; vain < FORK_VAIN_MAX;) {
 		uint64_t have = atomic_load(&slot->credits);
-		if (have < used)
-			have += (begged ? ledger_take : take_patiently)(slot,
-			    used - have);
-		begged = true;
-		if (have >= used)
-			break;
-		uint64_t missing = used - have;
-		fruitless = missing < least ? 0 : fruitless + 1;
-		least = qr_min(least, missing);
-		if (fruitless == FORK_FRUITLESS_MAX) {
-			ledger_slot_free(slot);
-			return -ENOMEM;
+		uint64_t need = child_pages();
+		if (have >= need) {
+			*child = slot;
+			return 0;
 		}
-		credit_return((missing + 1) / 2);
+		if (ledger_take(slot, need - have) != 0 ||
+		    part_with((need - have + 1) / 2, slot) != 0 ||
+		    (patient && take_patiently(slot, need - have) != 0)) {
+			vain = 0;
+			continue;
+		}
+		patient = false;
+		/* Another's fork may have all, and will end. */
+		linux_port_ops.wait(NULL, &qr_linux.dead, 0, PATIENCE_TURN_NS);
+		vain++;
 	}
-	*child = slot;
-	return 0;
+	ledger_slot_free(slot);
+	return -ENOMEM;
 }
 
 void

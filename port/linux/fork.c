@@ -120,6 +120,8 @@ pager_fork_parent(struct qr_thread *thread, long pid)
 	/* Somebody has to look after the children that are not managed. */
 	if (pid > 0 && ledger_is_first())
 		helper_wanted();
+	else if (pid > 0)
+		helper_if_deaf();
 }
 
 static void
@@ -192,8 +194,7 @@ pager_fork_child(struct qr_thread *thread)
 	stat_page_open();
 	qr_machine_stat(qr_linux.machine, &stat);
 	pager_leave(thread);
-	/* Where memory is short others must be able to ask it for some. */
-	if (stat.frames_user > HELPER_FROM_PAGES ||
-	    ledger_free_pages() < ledger_get()->budget_pages / 4)
+	if (stat.frames_user > HELPER_FROM_PAGES)
 		helper_wanted();
+	helper_if_deaf();
 }

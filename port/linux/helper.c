@@ -25,6 +25,10 @@
 #define PERIOD_SHORT_NS UINT64_C(5000000)
 #define PERIOD_LONG_NS  UINT64_C(50000000)
 
+/* Processes that nobody can ask have together at most one part of the budget of
+ * so many: each may be idle for ever. */
+#define DEAF_PART 8u
+
 /* Turns of the long period between giving back what lies idle. */
 #define IDLE_TURNS 4u
 
@@ -196,6 +200,13 @@ helper_wanted(void)
 		HELPER_STARTS))
 		return;
 	helper_enter(helper_start() ? HELPER_RUNS : HELPER_NONE);
+}
+
+void
+helper_if_deaf(void)
+{
+	if (ledger_deaf_pages() > ledger_get()->budget_pages / DEAF_PART)
+		helper_wanted();
 }
 
 bool

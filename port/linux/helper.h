@@ -19,6 +19,10 @@
  * from inside the core: who forks may hold what it needs. */
 void helper_wanted(void);
 
+/* The same, if too much of the budget lies where nobody could be asked for it:
+ * who forks or has been forked may be idle from now on. */
+void helper_if_deaf(void);
+
 /* Ends it and waits until it is gone. False: it did not run. */
 bool helper_stop(void);
 

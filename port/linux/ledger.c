@@ -320,31 +320,39 @@ bool
 ledger_ask_largest(uint64_t pages)
 {
 	struct ledger_slot *largest = NULL;
-	uint64_t own = slot_spare(ledger.own);
-	uint64_t most = own;
-	bool has_more = false;
+	uint64_t most = slot_spare(ledger.own);
 	for (unsigned i = 0; i < LEDGER_SLOTS; i++) {
 		struct ledger_slot *slot = &ledger.map->slots[i];
 		uint64_t spare = slot_spare(slot);
-		if (slot == ledger.own || spare <= own)
+		if (slot == ledger.own || spare <= most ||
+		    atomic_load(&slot->listens) == 0)
 			continue;
-		has_more = true;
-		if (spare > most && atomic_load(&slot->listens) != 0) {
-			most = spare;
-			largest = slot;
-		}
+		most = spare;
+		largest = slot;
 	}
-	if (largest != NULL) {
-		raise_asked(largest, (uint32_t)qr_min(pages, LEDGER_ASKED_MAX));
-		qr_sys3(SYS_futex, &largest->asked, (long)FUTEX_WAKE, 1L);
-	}
-	return has_more;
+	if (largest == NULL)
+		return false;
+	raise_asked(largest, (uint32_t)qr_min(pages, LEDGER_ASKED_MAX));
+	qr_sys3(SYS_futex, &largest->asked, (long)FUTEX_WAKE, 1L);
+	return true;
 }
 
 void
 ledger_listen(bool listens)
 {
 	atomic_store(&ledger.own->listens, listens);
+}
+
+uint64_t
+ledger_deaf_pages(void)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < LEDGER_SLOTS; i++) {
+		const struct ledger_slot *slot = &ledger.map->slots[i];
+		if (atomic_load(&slot->listens) == 0)
+			sum += atomic_load(&slot->credits);
+	}
+	return sum;
 }
 
 /* Whether nobody holds the lock of a slot that is not this process's. */

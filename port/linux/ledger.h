@@ -117,12 +117,14 @@ int ledger_return(void);
 void ledger_count(int processes);
 
 /* Asks the process that could give the most, of those that answer and if that
- * is more than this one could, to give pages back. False: no other process has
- * more, so it is of no use to wait. */
+ * is more than this one could, to give pages back. False: there is none, so it
+ * is of no use to wait. */
 bool ledger_ask_largest(uint64_t pages);
 
-/* Whether this process answers when it is asked. */
+/* Whether this process answers when it is asked; and the credits of those that
+ * do not, pages. */
 void ledger_listen(bool listens);
+uint64_t ledger_deaf_pages(void);
 
 /* Clears the slots whose owners are gone. */
 void ledger_reap(void);
