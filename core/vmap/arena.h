@@ -19,7 +19,7 @@ enum qr_fit {
 	QR_FIT_BEST,    /* the smallest; of these the lowest */
 	QR_FIT_WORST,   /* the largest */
 	QR_FIT_INSTANT, /* any of the next power of two and more, at once; if
-			   there is none, the lowest */
+			   there is none, one of its own */
 	QR_FITS,
 };
 
@@ -29,13 +29,16 @@ const char *qr_fit_name(enum qr_fit fit);
 #define QR_ARENA_CLASSES 64u
 
 struct qr_segment {
-	struct qr_tree_node node;    /* by place */
-	struct qr_tree_node by_size; /* by gap, with QR_FIT_BEST */
-	struct qr_list link;         /* gaps of a class, with QR_FIT_INSTANT */
+	struct qr_tree_node node; /* by place */
 	uint64_t start;
-	uint64_t size;    /* 0: the arena's end */
-	uint64_t gap;     /* free between the segment before and this one */
-	uint64_t gap_max; /* largest in the subtree of node */
+	uint64_t size; /* 0: the arena's end */
+	uint64_t gap;  /* free between the segment before and this one */
+	union {
+		struct qr_tree_node by_size; /* by gap, with QR_FIT_BEST */
+		struct qr_list link; /* gaps of a class, with QR_FIT_INSTANT */
+		uint64_t gap_max;    /* largest in the subtree of node, with
+					the others */
+	};
 };
 
 struct qr_arena {

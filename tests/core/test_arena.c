@@ -309,7 +309,7 @@ static void
 test_checker_names_invariants(void **state)
 {
 	(void)state;
-	qr_arena_init(&broken, BASE, BASE + SPAN, QR_FIT_BEST);
+	qr_arena_init(&broken, BASE, BASE + SPAN, QR_FIT_FIRST);
 	for (size_t i = 0; i < 3; i++)
 		assert_int_equal(qr_arena_take(&broken, &broken_segment[i],
 				     BASE + 100 * (i + 1), 10),
@@ -325,9 +325,14 @@ test_checker_names_invariants(void **state)
 	assert_names(do_check, NULL, "[arena.4]");
 	broken.nonempty = nonempty;
 	do_check(NULL);
-	broken.fit = QR_FIT_BEST;
+	qr_arena_set_fit(&broken, QR_FIT_BEST);
+	do_check(NULL);
+	struct qr_tree_node *root = broken.sizes.root;
+	broken.sizes.root = NULL;
 	assert_names(do_check, NULL, "[arena.4]");
-	broken.fit = QR_FIT_INSTANT;
+	broken.sizes.root = root;
+	qr_arena_set_fit(&broken, QR_FIT_NEXT);
+	do_check(NULL);
 	broken.signature = 0;
 	assert_names(do_check, NULL, "signature");
 }
