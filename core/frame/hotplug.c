@@ -261,31 +261,43 @@ going_restore(struct qr_frames *frames, const struct going *going)
 		    going->types[i]);
 }
 
-/* Takes the frames that are lent out of the balloon. They are the block's, and
- * the block goes. */
+/* Takes what is lent of [unit, end) from unit on out of the balloon; one past
+ * that, or past what is not lent. */
+static uint64_t
+recall_from(struct qr_frames *frames, struct qr_zone *zone, uint64_t unit,
+    uint64_t end)
+{
+	unsigned order = 0;
+	uint64_t past = unit + 1;
+	qr_lock_acquire(frames->port, &zone->lock);
+	bool is_lent = qr_buddy_is_free(&zone->balloon, unit, &order);
+	if (is_lent) {
+		/* The block may begin below, if it has grown meanwhile. */
+		past = (unit | (((uint64_t)1 << order) - 1)) + 1;
+		past = qr_min(past, end);
+		int error =
+		    qr_buddy_take_range(&zone->balloon, unit, past - unit);
+		QR_ASSERT(error == 0, "[buddy.4] unit %llu: error %d",
+		    (unsigned long long)unit, error);
+	}
+	qr_lock_release(frames->port, &zone->lock);
+	if (!is_lent)
+		return past;
+	atomic_fetch_sub(&frames->balloon_pages, past - unit);
+	for (; unit < past; unit++)
+		qr_zone_put(frames, zone, zone->base + unit, 0);
+	return past;
+}
+
+/* Takes the block's frames out of the balloon: they are the block's, and the
+ * block goes. */
 static void
 going_recall(struct qr_frames *frames, const struct going *going)
 {
-	struct qr_zone *zone = going->zone;
-	uint64_t unit = going->first - zone->base;
+	uint64_t unit = going->first - going->zone->base;
 	uint64_t end = unit + SECTION_PAGES;
-	while (unit < end) {
-		unsigned order = 0;
-		qr_lock_acquire(frames->port, &zone->lock);
-		bool is_lent = qr_buddy_is_free(&zone->balloon, unit, &order);
-		int error = is_lent ? qr_buddy_take_range(&zone->balloon, unit,
-					  (uint64_t)1 << order)
-				    : 0;
-		qr_lock_release(frames->port, &zone->lock);
-		QR_ASSERT(error == 0, "[buddy.4] unit %llu: error %d",
-		    (unsigned long long)unit, error);
-		if (is_lent) {
-			atomic_fetch_sub(&frames->balloon_pages,
-			    (uint64_t)1 << order);
-			qr_zone_put(frames, zone, zone->base + unit, order);
-		}
-		unit += (uint64_t)1 << order;
-	}
+	while (unit < end)
+		unit = recall_from(frames, going->zone, unit, end);
 }
 
 /* Takes all frames of the block, after some attempts. */
@@ -293,6 +305,8 @@ static int
 going_empty(struct qr_frames *frames, const struct going *going)
 {
 	for (unsigned round = 1;; round++) {
+		/* Each time: who was about to lend some has done so by now. */
+		going_recall(frames, going);
 		qr_frame_drain(frames);
 		int error = qr_contig_take(frames, going->zone, going->first,
 		    SECTION_PAGES);
@@ -320,7 +334,6 @@ qr_memory_block_offline(struct qr_frames *frames, uint32_t slot)
 		return -QR_EPERM;
 	}
 	going_isolate(frames, &going);
-	going_recall(frames, &going);
 	int error = going_empty(frames, &going);
 	going_restore(frames, &going);
 	if (error != 0) {
