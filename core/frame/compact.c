@@ -475,31 +475,35 @@ qr_frame_compact_wanted(struct qr_frames *frames)
 	return atomic_exchange(&frames->compact_wanted, 0);
 }
 
-/* Whether a run might do: nothing in it but free and mapped frames. */
-static bool
-run_is_possible(struct qr_frames *frames, struct qr_zone *zone, uint64_t first,
-    uint64_t count)
-{
-	bool is_possible = true;
-	for (uint64_t at = first; is_possible && at < first + count;) {
-		uint64_t past =
-		    qr_min(first + count, (at | (BLOCK_PAGES - 1)) + 1);
-		qr_lock_acquire(frames->port, &zone->lock);
-		is_possible =
-		    zone->block_type[at >> BLOCK_ORDER] != QR_MIGRATE_ISOLATE &&
-		    range_cost(frames, zone, at, past - at) != UINT64_MAX;
-		qr_lock_release(frames->port, &zone->lock);
-		at = past;
-	}
-	return is_possible;
-}
-
 /* What run is wanted. */
 struct run_request {
 	uint64_t count; /* frames */
 	uint64_t step;  /* from one place to try to the next */
 	bool set_aside; /* in pageblocks that are */
 };
+
+/* Whether a run might do: it begins in such a pageblock, and there is nothing
+ * in it but free and mapped frames. */
+static bool
+run_is_possible(struct qr_frames *frames, struct qr_zone *zone, uint64_t first,
+    const struct run_request *run)
+{
+	uint64_t end = first + run->count;
+	bool is_possible = true;
+	for (uint64_t at = first; is_possible && at < end;) {
+		uint64_t past = qr_min(end, (at | (BLOCK_PAGES - 1)) + 1);
+		qr_lock_acquire(frames->port, &zone->lock);
+		uint8_t type = zone->block_type[at >> BLOCK_ORDER];
+		is_possible =
+		    type != QR_MIGRATE_ISOLATE &&
+		    (at != first ||
+			(type == QR_MIGRATE_CONTIG) == run->set_aside) &&
+		    range_cost(frames, zone, at, past - at) != UINT64_MAX;
+		qr_lock_release(frames->port, &zone->lock);
+		at = past;
+	}
+	return is_possible;
+}
 
 /* A run in the zone, in pageblocks that are set aside for it or in others.
  * Index of its first frame. */
@@ -512,16 +516,13 @@ run_take(struct qr_frames *frames, struct qr_zone *zone,
 	uint64_t start = qr_round_up(zone->first, step) - zone->base;
 	uint64_t end = zone->end - zone->base;
 	for (uint64_t at = start; at + count <= end; at += step) {
-		bool is_aside =
-		    zone->block_type[at >> BLOCK_ORDER] == QR_MIGRATE_CONTIG;
 		*first = zone->base + at;
 		/* Neighbours here may be far apart where memory has gaps. */
 		if (frames_pfn_at(frames, *first + count - 1) -
 			frames_pfn_at(frames, *first) !=
 		    count - 1)
 			continue;
-		if (is_aside == run->set_aside &&
-		    run_is_possible(frames, zone, at, count) &&
+		if (run_is_possible(frames, zone, at, run) &&
 		    qr_contig_take(frames, zone, *first, count) == 0)
 			return true;
 	}

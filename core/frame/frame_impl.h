@@ -81,13 +81,13 @@ struct qr_frames {
 	const struct qr_port *port; /* (c) */
 
 	/* --- descriptors; frame.c, part 7 --- */
-	struct qr_page *pages;        /* (c) [page_count], by index */
-	uint64_t page_count;          /* (c) */
-	qr_pfn_t pfn_start;           /* (c) where section 0 begins */
-	_Atomic(uint32_t) *slot;      /* (a) [section_count] of a section, or
+	struct qr_page *pages;      /* (c) [page_count], by index */
+	uint64_t page_count;        /* (c) */
+	qr_pfn_t pfn_start;         /* (c) where section 0 begins */
+	_Atomic(uint32_t) *slot;    /* (a) [section_count] of a section, or
 				       SLOT_NONE; NULL: index = pfn -
 				       pfn_start */
-	uint32_t *section;            /* [slot_count] in a slot, or SLOT_NONE;
+	_Atomic(uint32_t) *section; /* (a) [slot_count] in a slot, or SLOT_NONE;
 				       who has the slot */
 	_Atomic(uint8_t) *slot_state; /* (a) [slot_count] enum
 				       qr_block_state; NULL: none comes or
@@ -163,7 +163,10 @@ static inline qr_pfn_t
 frames_pfn_at(const struct qr_frames *frames, uint64_t index)
 {
 	if (frames_sparse(frames))
-		index = (uint64_t)frames->section[index >> SECTION_SHIFT]
+		/* Relaxed, as above. */
+		index = (uint64_t)atomic_load_explicit(
+			    &frames->section[index >> SECTION_SHIFT],
+			    memory_order_relaxed)
 			    << SECTION_SHIFT |
 			(index & SECTION_MASK);
 	return frames->pfn_start + index;

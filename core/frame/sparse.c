@@ -134,7 +134,7 @@ qr_sparse_init(struct qr_frames *frames, const struct qr_boot *boot,
 	if (plan->is_flat)
 		return;
 	_Atomic(uint32_t) *slot = tables;
-	uint32_t *section = (uint32_t *)tables + plan->section_count;
+	_Atomic(uint32_t) *section = slot + plan->section_count;
 	__builtin_memset(tables, 0xff,
 	    ((size_t)plan->section_count + plan->slot_count) *
 		sizeof(uint32_t));
@@ -146,7 +146,7 @@ qr_sparse_init(struct qr_frames *frames, const struct qr_boot *boot,
 		for (uint64_t at = run.first; at < run.first + run.pages;
 		     at++) {
 			atomic_init(&slot[at], count);
-			section[count++] = (uint32_t)at;
+			atomic_init(&section[count++], (uint32_t)at);
 		}
 	}
 	QR_ASSERT(count + plan->plug_slots == plan->slot_count,
@@ -159,7 +159,9 @@ qr_sparse_init(struct qr_frames *frames, const struct qr_boot *boot,
 	if (plan->plug_slots == 0)
 		return;
 	frames->slot_state =
-	    (_Atomic(uint8_t) *)(void *)(section + plan->slot_count);
+	    (void *)((unsigned char *)tables +
+		     ((size_t)plan->section_count + plan->slot_count) *
+			 sizeof(*slot));
 	for (uint32_t i = 0; i < count; i++)
 		atomic_init(&frames->slot_state[i], QR_BLOCK_ONLINE);
 }

@@ -138,6 +138,14 @@ world_wait(void *ctx, const void *word, uint32_t expect, uint64_t timeout_ns)
 }
 
 static void
+world_release(void *ctx, const struct qr_frame_run *runs, size_t count)
+{
+	(void)ctx;
+	(void)runs;
+	(void)count;
+}
+
+static void
 on_abort(int number)
 {
 	char text[64];
@@ -444,6 +452,7 @@ world_make(uint64_t seed, unsigned flags)
 	world.rig->ops.cpu = world_cpu;
 	world.rig->ops.self = world_self;
 	world.rig->ops.wait = world_wait;
+	world.rig->ops.frame_release = world_release;
 	assert_int_equal(qr_frame_create(&world.rig->port, &world.rig->boot,
 			     &config, &world.rig->frames),
 	    0);
