@@ -150,7 +150,11 @@ look_at_program(struct findings *findings, const char *name)
 		*find(findings, FINDING_NO, "program") = trouble;
 		return;
 	}
-	if (strcmp(target.path, target.image) == 0)
+	if (target.is_static)
+		problem_what(find(findings, FINDING_OK, "program"), EXIT_OK,
+		    "%.900s: static, for this machine; run -m only",
+		    target.path);
+	else if (strcmp(target.path, target.image) == 0)
 		problem_what(find(findings, FINDING_OK, "program"), EXIT_OK,
 		    "%.900s: dynamic, for this machine", target.path);
 	else

@@ -4,6 +4,7 @@
  * Quire's own is left between the caller and the program.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,6 +127,22 @@ words_for_shell(const struct launch *launch)
 	return words;
 }
 
+/* The carrier finds the program at a descriptor, which it takes over. */
+static void
+exec_carried(const struct launch *launch)
+{
+	char value[PATH_MAX + 16];
+	int fd = open(launch->target.path, O_RDONLY);
+	if (fd < 0)
+		return;
+	snprintf(value, sizeof(value), "%d:%s", fd, launch->target.path);
+	if (setenv(QR_LINUX_IMAGE_VARIABLE, value, 1) == 0)
+		(void)execv(launch->carrier, launch->words);
+	int error = errno;
+	(void)close(fd);
+	errno = error;
+}
+
 void
 launch_exec(const struct launch *launch, struct problem *problem)
 {
@@ -134,6 +151,8 @@ launch_exec(const struct launch *launch, struct problem *problem)
 		if (words != NULL)
 			(void)execv(launch->target.image, words);
 		free(words);
+	} else if (launch->target.is_static) {
+		exec_carried(launch);
 	} else {
 		(void)execv(launch->target.path, launch->words);
 	}

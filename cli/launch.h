@@ -11,6 +11,7 @@ struct launch {
 	struct target target;
 	struct qr_linux_config config;
 	char library[PATH_MAX]; /* what is preloaded */
+	char carrier[PATH_MAX]; /* for a program that is static */
 	char **words;           /* the command, NULL at its end */
 };
 

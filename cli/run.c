@@ -175,6 +175,18 @@ tell_plan(const struct launch *launch)
 }
 
 static bool
+refuse_malloc(const struct target *target, struct problem *problem)
+{
+	problem_what(problem, EXIT_CANNOT, "%s is statically linked",
+	    target->path);
+	problem_why(problem, "it has a malloc inside, which none that is "
+			     "preloaded can replace");
+	problem_advise(problem, "quire run -m SIZE -- %s, for a budget",
+	    target->path);
+	return false;
+}
+
+static bool
 plan(const struct options *options, struct launch *launch,
     struct problem *problem)
 {
@@ -196,6 +208,10 @@ plan(const struct options *options, struct launch *launch,
 	    (!probe_can_budget(problem) || !check_modes(config, problem) ||
 		!take_swap(options, config, problem) ||
 		!take_json(options->text[OPTION_JSON_FILE], config, problem)))
+		return false;
+	if (launch->target.is_static &&
+	    !(budget ? probe_library(QR_LINUX_CARRIER, launch->carrier, problem)
+		     : refuse_malloc(&launch->target, problem)))
 		return false;
 	return probe_library(budget ? "libquire-run.so" : "libquire.so",
 	    launch->library, problem);

@@ -88,6 +88,8 @@ target_find(const char *name, struct target *target, struct problem *problem)
 	int error = name[0] == '\0' ? ENOENT : locate(name, target->path);
 
 	target->by_shell = false;
+	target->is_static = false;
+	target->by_env = false;
 	if (error == 0) {
 		path_copy(target->image, target->path);
 		return true;
@@ -117,10 +119,10 @@ is_env(const char *interpreter)
 
 /*
  * Reads the first line of image. False: it is no script. Else interpreter is
- * what the line names; for env, what env would run.
+ * what the line names; for env, what env would run, and *by_env is set.
  */
 static bool
-read_interpreter(const char *image, char *interpreter)
+read_interpreter(const char *image, char *interpreter, bool *by_env)
 {
 	char head[HEAD_BYTES];
 	if (file_read(image, head, sizeof(head)) < 2 || head[0] != '#' ||
@@ -141,8 +143,10 @@ read_interpreter(const char *image, char *interpreter)
 	line = strsep(&rest, " \t");
 	char found[PATH_MAX];
 	if (line[0] != '\0' && line[0] != '-' && strchr(line, '=') == NULL &&
-	    locate(line, found) == 0)
+	    locate(line, found) == 0) {
 		path_copy(interpreter, found);
+		*by_env = true;
+	}
 	return true;
 }
 
@@ -152,7 +156,8 @@ follow_scripts(struct target *target, struct problem *problem)
 {
 	char interpreter[PATH_MAX];
 
-	for (int links = 0; read_interpreter(target->image, interpreter);
+	for (int links = 0;
+	     read_interpreter(target->image, interpreter, &target->by_env);
 	     links++) {
 		if (links == INTERPRETERS_MAX) {
 			problem_what(problem, EXIT_CANNOT, "cannot execute %s",
@@ -301,8 +306,25 @@ check_dynamic(const struct target *target, const struct elf_image *image,
 	return false;
 }
 
+/* The carrier has the program's own words, and those of a script the kernel
+ * makes. */
 static bool
-check_image(const struct target *target, const struct elf_image *image,
+check_static(struct target *target, struct problem *problem)
+{
+	target->is_static = strcmp(target->path, target->image) == 0;
+	if (target->is_static || target->by_env)
+		return true;
+	problem_what(problem, EXIT_CANNOT, "cannot run the script %s",
+	    target->path);
+	problem_why(problem, "its interpreter %s is statically linked",
+	    target->image);
+	problem_advise(problem, "quire run -m SIZE -- %s %s", target->image,
+	    target->path);
+	return false;
+}
+
+static bool
+check_image(struct target *target, const struct elf_image *image,
     struct problem *problem)
 {
 	switch (image->kind) {
@@ -312,13 +334,7 @@ check_image(const struct target *target, const struct elf_image *image,
 		refuse_foreign(target, image, problem);
 		return false;
 	case ELF_STATIC:
-		problem_what(problem, EXIT_CANNOT, "%s is statically linked",
-		    target->image);
-		problem_why(problem, "without a dynamic loader nothing brings "
-				     "Quire's library into it");
-		problem_advise(problem, "link it dynamically, or run it "
-					"without Quire");
-		return false;
+		return check_static(target, problem);
 	case ELF_BROKEN:
 	case ELF_NOT:
 		break;

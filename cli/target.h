@@ -13,6 +13,8 @@ struct target {
 	char image[PATH_MAX]; /* the ELF file that becomes the process: path
 				 itself, or its last interpreter */
 	bool by_shell;        /* no ELF and no #!: /bin/sh reads path */
+	bool is_static;       /* to be started in the carrier */
+	bool by_env;          /* a script's `env` starts image */
 };
 
 /* Finds a program as execvp does. False: problem says why not. */
@@ -21,7 +23,8 @@ QR_MUST_CHECK bool target_find(const char *name, struct target *target,
 
 /*
  * Follows the interpreters of a script and looks whether what is run in the
- * end will load a preloaded library. False: problem names the reason.
+ * end will load a preloaded library, or can be carried by a program that does.
+ * False: problem names the reason.
  */
 QR_MUST_CHECK bool target_check(struct target *target, struct problem *problem);
 

@@ -23,6 +23,12 @@
 #define QR_LINUX_CONFIG_VARIABLE "QUIRE_RUN"
 #define QR_LINUX_CONFIG_VERSION  1u
 
+/* What starts in the place of a statically linked program, beside the library;
+ * and the variable that tells it at which descriptor the program is open, in
+ * decimal, and after a colon as what it was started. See carry.c. */
+#define QR_LINUX_CARRIER        "quire-static"
+#define QR_LINUX_IMAGE_VARIABLE "QUIRE_STATIC"
+
 /* Smallest budget that is accepted at all, bytes; what the program needs
  * beside its managed memory is known only once it runs. */
 #define QR_LINUX_BUDGET_MIN ((uint64_t)16 << 20)

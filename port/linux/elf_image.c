@@ -6,7 +6,6 @@
  */
 #include "elf_image.h"
 
-#include <elf.h>
 #include <string.h>
 
 /* Program headers and entries of the dynamic section that are looked at. */
@@ -45,8 +44,14 @@ elf_own_machine(void)
 #endif
 }
 
-static bool
-read_segment(const struct elf_source *source, const Elf64_Ehdr *header,
+bool
+elf_image_header(const struct elf_source *source, Elf64_Ehdr *header)
+{
+	return source_copy(source, 0, header, sizeof(*header));
+}
+
+bool
+elf_image_segment(const struct elf_source *source, const Elf64_Ehdr *header,
     unsigned index, Elf64_Phdr *segment)
 {
 	uint64_t offset = (uint64_t)index * sizeof(*segment);
@@ -61,7 +66,8 @@ static bool
 find_segment(const struct elf_source *source, const Elf64_Ehdr *header,
     uint32_t type, Elf64_Phdr *segment)
 {
-	for (unsigned i = 0; read_segment(source, header, i, segment); i++) {
+	for (unsigned i = 0; elf_image_segment(source, header, i, segment);
+	     i++) {
 		if (segment->p_type == type)
 			return true;
 	}
@@ -74,7 +80,8 @@ file_offset(const struct elf_source *source, const Elf64_Ehdr *header,
     uint64_t address, uint64_t *offset)
 {
 	Elf64_Phdr segment;
-	for (unsigned i = 0; read_segment(source, header, i, &segment); i++) {
+	for (unsigned i = 0; elf_image_segment(source, header, i, &segment);
+	     i++) {
 		if (segment.p_type != PT_LOAD || address < segment.p_vaddr ||
 		    address - segment.p_vaddr >= segment.p_filesz)
 			continue;
@@ -169,11 +176,14 @@ read_64(const struct elf_source *source, struct elf_image *image)
 	Elf64_Phdr segment;
 	struct span strings;
 
-	if (!source_copy(source, 0, &header, sizeof(header)))
+	if (!elf_image_header(source, &header))
 		return ELF_BROKEN;
 	image->machine = header.e_machine;
 	if (header.e_machine != elf_own_machine())
 		return ELF_FOREIGN;
+	if ((header.e_type != ET_EXEC && header.e_type != ET_DYN) ||
+	    !find_segment(source, &header, PT_LOAD, &segment))
+		return ELF_BROKEN;
 	if (!find_segment(source, &header, PT_INTERP, &segment))
 		return ELF_STATIC;
 	if (segment.p_filesz == 0 || segment.p_filesz >= ELF_LOADER_MAX ||

@@ -8,13 +8,16 @@
 #ifndef QR_LINUX_ELF_IMAGE_H
 #define QR_LINUX_ELF_IMAGE_H
 
+#include <elf.h>
+
 #include <qr/types.h>
 
 #define ELF_LOADER_MAX 4096u /* bytes of a path with its NUL */
 
 enum elf_kind {
 	ELF_NOT,     /* no ELF file */
-	ELF_BROKEN,  /* cut short, or its numbers point outside of it */
+	ELF_BROKEN,  /* cut short, its numbers point outside of it, or it is
+			no program */
 	ELF_FOREIGN, /* for another machine than this */
 	ELF_STATIC,  /* for this machine, without a dynamic loader */
 	ELF_DYNAMIC, /* for this machine, with one */
@@ -37,6 +40,12 @@ struct elf_source {
 
 /* Nothing in the file is trusted. */
 void elf_image_read(const struct elf_source *source, struct elf_image *image);
+
+/* The header of a 64-bit file, and its program headers, from 0 on. False: there
+ * is none. */
+bool elf_image_header(const struct elf_source *source, Elf64_Ehdr *header);
+bool elf_image_segment(const struct elf_source *source,
+    const Elf64_Ehdr *header, unsigned index, Elf64_Phdr *segment);
 
 /* Whether its loader is glibc's. */
 bool elf_image_is_glibc(const struct elf_image *image);

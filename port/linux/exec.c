@@ -13,6 +13,8 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "elf_image.h"
 #include "files.h"
@@ -35,6 +37,7 @@ static struct {
 	char preload[QR_LINUX_PATH_MAX]; /* "LD_PRELOAD=" and our path */
 	char run[QR_LINUX_CONFIG_TEXT_MAX + sizeof("QUIRE_RUN=")];
 	const char *strings[3];
+	char carrier[QR_LINUX_PATH_MAX]; /* beside our library */
 } environment;
 
 static bool exec_had_helper;
@@ -98,6 +101,21 @@ exec_take_preload(char *variable)
 	return *list == '\0';
 }
 
+/* The carrier lies where the library does. */
+static void
+compose_carrier(void)
+{
+	const char *library = environment.preload + sizeof("LD_PRELOAD");
+	size_t directory = text_length(library);
+	struct print print;
+	while (directory != 0 && library[directory - 1] != '/')
+		directory--;
+	print_init(&print, environment.carrier, sizeof(environment.carrier));
+	for (size_t i = 0; i < directory; i++)
+		print_char(&print, library[i]);
+	print_text(&print, QR_LINUX_CARRIER);
+}
+
 void
 exec_compose_environment(void)
 {
@@ -113,6 +131,7 @@ exec_compose_environment(void)
 	environment.strings[0] = environment.preload;
 	environment.strings[1] = environment.run;
 	environment.strings[2] = NULL;
+	compose_carrier();
 }
 
 /* --- who is given it --- */
@@ -155,52 +174,88 @@ target_interpreter(int fd, char *path)
 	return used != 0;
 }
 
-/* Whether the library would do no harm in that image: musl's loader stops at
- * it, another machine's complains of it, a sanitizer wants to be first. In a
- * static one it does nothing, and its children get it. */
+/* Whether the kernel would start the file with no more rights than ours, and
+ * the carrier can be had. */
 static bool
-target_fits(int fd)
+target_can_be_carried(int fd)
+{
+	struct stat status;
+	char capabilities[64];
+	return qr_sys2(SYS_fstat, fd, &status) == 0 &&
+	       S_ISREG(status.st_mode) &&
+	       (status.st_mode & (S_ISUID | S_ISGID)) == 0 &&
+	       qr_sys4(SYS_fgetxattr, fd, "security.capability", capabilities,
+		   sizeof(capabilities)) <= 0 &&
+	       qr_sys4(SYS_faccessat2, fd, "", (long)X_OK,
+		   (long)(AT_EMPTY_PATH | AT_EACCESS)) == 0 &&
+	       qr_sys3(SYS_faccessat, (long)AT_FDCWD, environment.carrier,
+		   (long)X_OK) == 0;
+}
+
+/* How to start that image. The library would do harm where musl's loader
+ * stops at it, another machine's complains of it, or a sanitizer wants to be
+ * first. In a static one that can't be carried it does nothing, and its
+ * children get it. */
+static enum pager_exec
+target_way(int fd, bool by_script)
 {
 	const struct elf_source source = { copy_from_target, &fd };
 	struct elf_image image;
 	elf_image_read(&source, &image);
 	switch (image.kind) {
 	case ELF_FOREIGN:
-		return false;
+		return PAGER_EXEC_BARE;
 	case ELF_DYNAMIC:
-		return image.sanitizer == NULL && elf_image_is_glibc(&image);
+		return image.sanitizer == NULL && elf_image_is_glibc(&image)
+			   ? PAGER_EXEC_PRELOAD
+			   : PAGER_EXEC_BARE;
+	case ELF_STATIC:
+		/* A script's words are the kernel's to make. */
+		return !by_script && target_can_be_carried(fd)
+			   ? PAGER_EXEC_CARRIED
+			   : PAGER_EXEC_PRELOAD;
 	case ELF_NOT:
 	case ELF_BROKEN:
-	case ELF_STATIC:
 	default:
-		return true;
+		return PAGER_EXEC_PRELOAD;
 	}
 }
 
-bool
-pager_exec_preloads(long directory, const char *path, long flags)
+enum pager_exec
+pager_exec_way(long directory, const char *path, long flags, int *image)
 {
+	bool by_script = false;
 	char interpreter[TARGET_LINE_MAX];
 	const char *library = environment.preload + sizeof("LD_PRELOAD");
 	if (qr_linux.space == NULL)
-		return true;
+		return PAGER_EXEC_PRELOAD;
 	/* After a change of the root it may be out of reach. */
 	if (qr_sys3(SYS_faccessat, (long)AT_FDCWD, library, (long)R_OK) != 0)
-		return false;
+		return PAGER_EXEC_BARE;
 	int fd = target_open(directory, path, flags);
 	for (unsigned i = 0; i < TARGET_SCRIPTS_MAX && fd >= 0 &&
 			     target_interpreter(fd, interpreter);
 	     i++) {
 		qr_sys1(SYS_close, fd);
 		fd = target_open((long)AT_FDCWD, interpreter, 0);
+		by_script = true;
 	}
 	/* What can't be read or is no script the kernel will refuse, or may
 	 * well run. */
 	if (fd < 0)
-		return true;
-	bool fits = target_fits(fd);
-	qr_sys1(SYS_close, fd);
-	return fits;
+		return PAGER_EXEC_PRELOAD;
+	enum pager_exec way = target_way(fd, by_script);
+	if (way == PAGER_EXEC_CARRIED)
+		*image = fd;
+	else
+		qr_sys1(SYS_close, fd);
+	return way;
+}
+
+const char *
+pager_carrier(void)
+{
+	return environment.carrier;
 }
 
 const char *const *

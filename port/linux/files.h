@@ -20,6 +20,7 @@ enum own_fd {
 	OWN_PROC,      /* /proc, for who has changed its root since */
 	OWN_SWAP_DIR,  /* where swap files are made */
 	OWN_STATE_DIR, /* where the summary is kept; the root process's */
+	OWN_IMAGE,     /* the statically linked program that this is; carry.c */
 	OWN_JSON,      /* the file of --json; the root process's */
 	OWN_FDS,
 };

@@ -28,6 +28,7 @@ struct qr_linux {
 	unsigned char *home;   /* direct map: frame n at home + n pages */
 	unsigned char *stages; /* a staging window for each CPU */
 	unsigned char *zeros;  /* QR_STAGE_PAGES pages, never written */
+	bool carried;          /* the program is static; see carry.c */
 	uint64_t start_ns;     /* when this process came under Quire */
 
 	_Atomic(uint64_t) swap_pages; /* size of the swap file now, pages */

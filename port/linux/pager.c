@@ -70,6 +70,7 @@
 #include <sys/mman.h>
 
 #include "../../core/base/check.h"
+#include "carry.h"
 #include "helper.h"
 #include "ledger.h"
 #include "linux.h"
@@ -120,6 +121,8 @@ pager_enter(struct qr_thread *thread)
 	uint32_t wanted = atomic_load(&qr_linux.fork_wanted);
 	if (QR_UNLIKELY(wanted != 0))
 		enter_slow(thread, wanted);
+	if (QR_UNLIKELY(qr_linux.carried) && !thread->is_own)
+		carry_enter_core(thread);
 }
 
 void
@@ -127,6 +130,8 @@ pager_leave(struct qr_thread *thread)
 {
 	QR_DEBUG(thread->held_ranks == 0, "locks 0x%x held on leaving",
 	    thread->held_ranks);
+	if (QR_UNLIKELY(qr_linux.carried) && !thread->is_own)
+		carry_leave_core(thread);
 	atomic_store(&thread->inside, 0);
 	if (QR_UNLIKELY(atomic_load(&qr_linux.fork_wanted) != 0))
 		linux_port_ops.wake(NULL, &thread->inside, 1);

@@ -92,9 +92,24 @@ int pager_move_fd(struct qr_thread *thread, int fd);
 /* The program is about to close one of its own. */
 void pager_closing(struct qr_thread *thread, int fd);
 
-/* Whether an exec of that file (as execveat names it; path is Quire's own copy)
- * should get that environment: false where it would do harm. */
-bool pager_exec_preloads(long directory, const char *path, long flags);
+/* What an exec of a file is given. */
+enum pager_exec {
+	PAGER_EXEC_BARE,    /* what it asks for: more would do harm */
+	PAGER_EXEC_PRELOAD, /* pager_environment() */
+	PAGER_EXEC_CARRIED, /* that, and it is started in the carrier */
+};
+
+/* How to exec that file (as execveat names it; path is Quire's own copy). If
+ * it is to be carried then *image is a descriptor of it, closed on exec. */
+enum pager_exec pager_exec_way(long directory, const char *path, long flags,
+    int *image);
+
+/* The program that carries, as a path that lives for ever. */
+const char *pager_carrier(void);
+
+/* If this process is carried: stores a path that leads to its program. */
+#define PAGER_IMAGE_SIZE 32u /* bytes with the 0 */
+bool pager_image(char text[PAGER_IMAGE_SIZE]);
 
 /* Environment for an exec: LD_PRELOAD and QUIRE_RUN, which are hidden from
  * the program, as "NAME=value" strings that live for ever; NULL ends. */

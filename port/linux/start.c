@@ -16,9 +16,11 @@
 #include <asm/prctl.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "../../core/base/check.h"
+#include "carry.h"
 #include "files.h"
 #include "gate/gate.h"
 #include "handler.h"
@@ -210,7 +212,13 @@ start_run(void *arg)
 {
 	struct qr_thread *thread = arg;
 	struct qr_linux *state = &qr_linux;
-	int failed = find_mappings((uintptr_t)thread);
+	int failed = carry_load();
+	state->carried = carry_is_on();
+	if (failed != 0)
+		start_fail("it is statically linked, and its image can't be "
+			   "mapped here",
+		    failed);
+	failed = find_mappings((uintptr_t)thread);
 	if (failed != 0)
 		start_fail("/proc/self/maps can't be read", failed);
 	state->start_ns = linux_clock(NULL);
@@ -264,6 +272,7 @@ start_run(void *arg)
 		.pins = state->config.delivery == QR_LINUX_DELIVERY_SIGNAL,
 		.watch_fatal = true,
 		.patch = true,
+		.carried = state->carried,
 	};
 	failed = gate_init(&gate);
 	if (failed == 0)
@@ -284,24 +293,25 @@ text_begins(const char *text, const char *with)
 	return true;
 }
 
-/* The value of our variable; NULL: not there. */
+/* The value of the variable name, which ends in '='; NULL: not there. */
 static const char *
-environment_find(char **environment)
+environment_find(char **environment, const char *name)
 {
 	for (; *environment != NULL; environment++) {
-		if (text_begins(*environment, QR_LINUX_CONFIG_VARIABLE "="))
-			return *environment + sizeof(QR_LINUX_CONFIG_VARIABLE);
+		if (text_begins(*environment, name))
+			return *environment + strlen(name);
 	}
 	return NULL;
 }
 
-/* Takes our variable and our part of LD_PRELOAD out. */
+/* Takes our variables and our part of LD_PRELOAD out. */
 static void
 environment_hide(char **environment)
 {
 	char **to = environment;
 	for (char **from = environment; *from != NULL; from++) {
 		bool ours = text_begins(*from, QR_LINUX_CONFIG_VARIABLE "=") ||
+			    text_begins(*from, QR_LINUX_IMAGE_VARIABLE "=") ||
 			    (text_begins(*from, "LD_PRELOAD=") &&
 				exec_take_preload(*from));
 		if (!ours)
@@ -314,10 +324,12 @@ __attribute__((constructor(101))) static void
 start_constructor(int argc, char **argv, char **environment)
 {
 	(void)argc;
-	(void)argv;
-	const char *text = environment_find(environment);
+	const char *text =
+	    environment_find(environment, QR_LINUX_CONFIG_VARIABLE "=");
 	if (text == NULL)
 		return;
+	carry_note(environment_find(environment, QR_LINUX_IMAGE_VARIABLE "="),
+	    environment);
 	report_start(environment);
 	environment_hide(environment);
 	int failed = qr_linux_config_parse(text, &qr_linux.config);
@@ -327,4 +339,5 @@ start_constructor(int argc, char **argv, char **environment)
 	if (thread == NULL)
 		start_fail("no memory for a stack", ENOMEM);
 	qr_thread_call_on_stack(thread, start_run, thread);
+	carry_enter(argv, environment);
 }

@@ -62,9 +62,11 @@ struct qr_thread {
 	/* mmu.c's copy of a page that is to be stored. */
 	unsigned char peek[QR_PAGE_SIZE]; /* (o) */
 
-	/* What FS points to in threads of Quire's own: the codecs come with
-	 * stack protection, which reads a word there. (c) */
+	/* What FS points to in threads of Quire's own, and in a carried
+	 * program's that are inside: the codecs come with stack protection,
+	 * which reads a word there. (c) */
 	uintptr_t tcb[QR_THREAD_TCB_BYTES / sizeof(uintptr_t)];
+	uintptr_t program_fs; /* (o) of a carried program's inside */
 
 	/* The gate's, in the same pages. */
 	struct qr_gate_thread *gate; /* (c) */

@@ -271,13 +271,27 @@ pager_closing(struct qr_thread *thread, int fd)
 	(void)fd;
 }
 
-bool
-pager_exec_preloads(long directory, const char *path, long flags)
+enum pager_exec
+pager_exec_way(long directory, const char *path, long flags, int *image)
 {
 	(void)directory;
 	(void)path;
 	(void)flags;
-	return true;
+	(void)image;
+	return PAGER_EXEC_PRELOAD;
+}
+
+const char *
+pager_carrier(void)
+{
+	return "";
+}
+
+bool
+pager_image(char text[PAGER_IMAGE_SIZE])
+{
+	(void)text;
+	return false;
 }
 
 int

@@ -3,7 +3,7 @@
 #
 #     bin/quire                  lib/libquire.so, libquire-hard.so, libquire.a,
 #                     libquire-core.a
-#     include/qr/*.h             lib/quire/libquire-run.so
+#     include/qr/*.h             lib/quire/libquire-run.so, quire-static
 #     share/man/man1             lib/pkgconfig/quire.pc
 #     completions of three shells where each looks for them
 set(QUIRE_DATA ${CMAKE_INSTALL_DATADIR})
@@ -12,6 +12,8 @@ install(TARGETS quire RUNTIME)
 install(TARGETS quire_core ARCHIVE)
 if(TARGET quire_run)
   install(TARGETS quire_run LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/quire)
+  install(TARGETS quire_carrier
+    RUNTIME DESTINATION ${CMAKE_INSTALL_LIBDIR}/quire)
 endif()
 foreach(library quire_malloc quire_malloc_hard quire_malloc_static)
   if(TARGET ${library})

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "../config.h"
 #include "plan.h"
 
 /* The kernel's limits; what is longer is cut one byte beyond, and refused by
@@ -27,6 +28,9 @@
 #define POINTERS_MAX    (IMAGE_SIZE_MAX / sizeof(uintptr_t))
 
 #define PRELOAD "LD_PRELOAD="
+
+/* Of QR_LINUX_IMAGE_VARIABLE with its value, bytes. */
+#define VARIABLE_SIZE_MAX (PATH_SIZE_MAX + 64)
 
 /* Memory being filled: pointers from below, strings behind them. */
 struct image {
@@ -47,6 +51,9 @@ struct request {
 	size_t argc;
 	size_t envc;
 	size_t text_bytes;
+	enum pager_exec way;
+	const char *name; /* the path again, in the image */
+	int image;        /* the program, if it is to be carried */
 };
 
 /* --- sizes --- */
@@ -90,8 +97,9 @@ request_measure(struct request *request)
 		return error;
 	for (; hidden != NULL && hidden[hidden_count] != NULL; hidden_count++)
 		text_bytes += strlen(hidden[hidden_count]) + 2;
-	request->envc += hidden_count;
-	request->text_bytes = text_bytes;
+	/* And the carrier's own. */
+	request->envc += hidden_count + 1;
+	request->text_bytes = text_bytes + VARIABLE_SIZE_MAX;
 	return 0;
 }
 
@@ -213,10 +221,68 @@ image_unhide(struct image *image, uintptr_t *list, const char *variable)
 static int
 image_path(struct image *image, struct request *request)
 {
-	uintptr_t path = (uintptr_t)image->text;
+	char self[PAGER_IMAGE_SIZE];
+	const char *path = image->text;
+	request->name = path;
 	int error = image_text(image, request->path, PATH_SIZE_MAX + 1);
-	request->path = path;
+	if (error == 0 && gate.config.carried && image_is_named(path) &&
+	    pager_image(self)) {
+		path = image->text;
+		error = image_append(image, self);
+		image->text++;
+	}
+	request->path = (uintptr_t)path;
 	return error;
+}
+
+static int
+image_append_number(struct image *image, long number)
+{
+	char text[24];
+	size_t at = sizeof(text) - 1;
+	text[at] = '\0';
+	do {
+		text[--at] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number != 0);
+	return image_append(image, text + at);
+}
+
+/* The program's name as the kernel tells it to the program. */
+static int
+image_append_name(struct image *image, const struct request *request)
+{
+	int error = 0;
+	if (request->directory != AT_FDCWD && request->name[0] != '/') {
+		error = image_append(image, "/dev/fd/");
+		if (error == 0)
+			error = image_append_number(image, request->directory);
+		if (error == 0 && request->name[0] != '\0')
+			error = image_append(image, "/");
+	}
+	return error == 0 ? image_append(image, request->name) : error;
+}
+
+/* Tells the carrier which descriptor the program is, and its name. */
+static int
+image_carry(struct image *image, uintptr_t *list, const struct request *request)
+{
+	const char *variable = image->text;
+	int error = image_append(image, QR_LINUX_IMAGE_VARIABLE "=");
+	if (error == 0)
+		error = image_append_number(image, request->image);
+	if (error == 0)
+		error = image_append(image, ":");
+	if (error == 0)
+		error = image_append_name(image, request);
+	if (error != 0)
+		return error;
+	image->text++;
+	uintptr_t *at = variable_find(list, variable);
+	if (*at == 0)
+		at[1] = 0;
+	*at = (uintptr_t)variable;
+	return 0;
 }
 
 /* Its arguments and its environment, there too. */
@@ -226,8 +292,7 @@ image_fill(struct image *image, struct request *request)
 	int error = 0;
 	const char *const *hidden = pager_environment();
 	uintptr_t argv = (uintptr_t)image->pointer;
-	if (!pager_exec_preloads(request->directory,
-		(const char *)request->path, request->flags))
+	if (request->way == PAGER_EXEC_BARE)
 		hidden = NULL;
 	if (request->argv != 0)
 		error = image_list(image, request->argv, request->argc);
@@ -239,6 +304,8 @@ image_fill(struct image *image, struct request *request)
 		error = image_list(image, request->envp, request->envc);
 	for (; error == 0 && hidden != NULL && *hidden != NULL; hidden++)
 		error = image_unhide(image, envp, *hidden);
+	if (error == 0 && request->way == PAGER_EXEC_CARRIED)
+		error = image_carry(image, envp, request);
 	if (request->argv != 0)
 		request->argv = argv;
 	request->envp = (uintptr_t)envp;
@@ -258,10 +325,19 @@ exec_image_free(struct qr_thread *thread)
 }
 
 static void
+exec_program_close(struct qr_thread *thread)
+{
+	if (thread->gate->exec_program != 0)
+		qr_sys1(SYS_close, thread->gate->exec_program - 1);
+	thread->gate->exec_program = 0;
+}
+
+static void
 exec_undo(struct qr_thread *thread)
 {
 	action_ignore_held(thread, false);
 	pager_exec_failed(thread);
+	exec_program_close(thread);
 	exec_image_free(thread);
 }
 
@@ -288,6 +364,15 @@ exec_under_mask(struct qr_thread *thread, const struct gate_context *context,
 	return result;
 }
 
+static void
+exec_choose(struct qr_thread *thread, struct request *request)
+{
+	request->way = pager_exec_way(request->directory,
+	    (const char *)request->path, request->flags, &request->image);
+	if (request->way == PAGER_EXEC_CARRIED)
+		thread->gate->exec_program = request->image + 1;
+}
+
 /* `first` is the argument that holds the path. */
 static enum gate_verdict
 plan_exec(struct qr_thread *thread, struct gate_context *context,
@@ -311,14 +396,23 @@ plan_exec(struct qr_thread *thread, struct gate_context *context,
 	thread->gate->exec_image = image.base;
 	thread->gate->exec_size = image.size_bytes;
 	error = image_path(&image, &request);
-	if (error == 0)
+	if (error == 0) {
+		exec_choose(thread, &request);
 		error = image_fill(&image, &request);
+	}
 	if (error != 0)
 		goto undo_image;
 
 	issue.args[first] = (long)request.path;
 	issue.args[first + 1] = (long)request.argv;
 	issue.args[first + 2] = (long)request.envp;
+	if (request.way == PAGER_EXEC_CARRIED) {
+		issue.number = SYS_execve;
+		issue.args[0] = QR_SYS_ARG(pager_carrier());
+		issue.args[1] = (long)request.argv;
+		issue.args[2] = (long)request.envp;
+		qr_sys3(SYS_fcntl, request.image, (long)F_SETFD, 0L);
+	}
 	pager_exec_prepare(thread);
 	action_ignore_held(thread, true);
 	if (thread->gate->held_mask == 0) {
@@ -330,6 +424,7 @@ plan_exec(struct qr_thread *thread, struct gate_context *context,
 	return GATE_DONE;
 
 undo_image:
+	exec_program_close(thread);
 	exec_image_free(thread);
 undo_nothing:
 	gate_result(context, error);

@@ -27,6 +27,8 @@ struct gate_config {
 	/* Write to libc's text, so that its most frequent calls don't trap;
 	 * see patch.c. */
 	bool patch;
+	/* The program runs in the carrier: /proc/self/exe is not its own. */
+	bool carried;
 };
 
 /* Once per process, before it has threads. Takes over the dispositions that

@@ -207,6 +207,7 @@ struct qr_gate_thread {
 	 * made it is gone. 0: none */
 	uintptr_t exec_image;
 	size_t exec_size; /* bytes */
+	int exec_program; /* descriptor + 1 of one that is to be carried */
 
 	/* Birth and death. */
 	uintptr_t birth;     /* context that the new thread starts with */

@@ -48,6 +48,13 @@ int pin_message(struct qr_thread *thread, const struct gate_message *message,
 /* fd.c: the program has no such descriptor, whoever else has. */
 enum gate_verdict bad_descriptor(struct gate_context *context);
 
+/* image.c: whether a path is the kernel's name for this process's program;
+ * and a call that follows such a path, made with the right one: false: it is
+ * another call. */
+bool image_is_named(const char *path);
+bool image_takes(struct qr_thread *thread, struct gate_context *context,
+    const struct gate_call *call);
+
 /* census.c: calls that tell how many threads there are, made without the
  * helper. fd: marked, since it was opened to such a file. */
 bool census_marked(int fd);

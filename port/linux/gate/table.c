@@ -691,6 +691,8 @@ plan_call(struct qr_thread *thread, struct gate_context *context,
 		unknown_pin(thread, call);
 		return GATE_ISSUE;
 	}
+	if (gate.config.carried && image_takes(thread, context, call))
+		return GATE_DONE;
 	const struct table_row *row = &table[call->number];
 	if (row->plan != NULL)
 		return row->plan(thread, context, call);
