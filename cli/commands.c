@@ -154,7 +154,7 @@ const struct command commands[] = {
 	    NULL },
 	{ "vmstat", "[OPTION]... [PID|NAME]",
 	    "Show what memory management does, a second.",
-	    "  quire vmstat -w                    a line a second\n"
+	    "  quire vmstat 1 5                   a line a second, five\n"
 	    "  quire vmstat --paging -w5 -c12     sar -B's columns\n"
 	    "  quire vmstat --counters -w -s per_s -n 20\n",
 	    vmstat_main,

@@ -101,6 +101,35 @@ add_budget(void *ctx, int pid, const struct quire_page *quire)
 	table_set(table, row, COL_FREE, budget - used);
 }
 
+/* free -t: RAM and swap together. */
+static void
+add_total(struct table *table, const struct meminfo *m)
+{
+	size_t row = table_add_row(table);
+	int64_t ram_used = m->total - m->available;
+
+	table_point_text(table, row, COL_OF, "total");
+	table_set(table, row, COL_SIZE, m->total + m->swap_total);
+	table_set(table, row, COL_USED,
+	    ram_used + m->swap_total - m->swap_free);
+	table_set(table, row, COL_FREE, m->free + m->swap_free);
+}
+
+/* The rows of free(1). */
+static bool
+fill_like_free(struct session *session, struct table *table)
+{
+	struct meminfo meminfo;
+
+	if (!meminfo_read(session, &meminfo))
+		return false;
+	add_ram(table, &meminfo);
+	add_swap(table, &meminfo);
+	if (session_has(session, OPTION_TOTALS))
+		add_total(table, &meminfo);
+	return true;
+}
+
 static bool
 fill_free(struct session *session, struct table *table)
 {
@@ -288,7 +317,7 @@ const struct view free_free_view = {
 	.preset = "of,total,used,free,shared,buffers,cache,available",
 	.narrow = "buffers",
 	.sort = "",
-	.fill = fill_free,
+	.fill = fill_like_free,
 	.next = "quire free   quire free --formula",
 };
 

@@ -17,6 +17,7 @@
 #include "cgroup.h"
 #include "cli/size.h"
 #include "meminfo.h"
+#include "pressure.h"
 #include "quire_page.h"
 #include "subject.h"
 #include "sums_cache.h"
@@ -204,37 +205,71 @@ put_bar(int width, double part)
 						   : "░");
 }
 
+/* Writes a part of a line, if all of it fits. */
+static void
+put_part(const char *text)
+{
+	if (getcurx(stdscr) + (int)strlen(text) < COLS)
+		addstr(text);
+}
+
+static void
+put_size(int64_t bytes, const char *of)
+{
+	char size[SIZE_TEXT_MAX], text[64];
+
+	(void)snprintf(text, sizeof(text), "  %s %s",
+	    size_format((uint64_t)bytes, size), of);
+	put_part(text);
+}
+
+/* How long tasks waited for memory in the last ten seconds. */
+static void
+put_pressure(struct top *top)
+{
+	const char *pressure =
+	    session_read(&top->session, "proc/pressure/memory");
+	int64_t some, full;
+	char text[64];
+
+	if (!pressure_share(pressure, "some", "avg10", &some) ||
+	    !pressure_share(pressure, "full", "avg10", &full))
+		return;
+	(void)snprintf(text, sizeof(text), "  waits some %.1f%% all %.1f%%",
+	    (double)some / 100.0, (double)full / 100.0);
+	put_part(text);
+}
+
+/* RAM, what matters most first: a narrow screen shows less of it. */
 static void
 put_machine(struct top *top)
 {
 	struct meminfo m;
 	struct cgroup group;
-	char a[SIZE_TEXT_MAX], b[SIZE_TEXT_MAX], c[SIZE_TEXT_MAX],
-	    d[SIZE_TEXT_MAX], e[SIZE_TEXT_MAX];
-	int width = COLS >= 100 ? 30 : COLS >= 70 ? 15 : 8;
+	char size[SIZE_TEXT_MAX];
+	int width = COLS >= 140 ? 30 : COLS >= 80 ? 12 : 6;
 
 	if (!meminfo_read(&top->session, &m))
 		return;
 	int64_t available = m.available > 0 ? m.available : m.free + m.files;
 	move(1, 0);
-	printw("RAM   %7s ", size_format((uint64_t)m.total, a));
+	printw("RAM   %7s ", size_format((uint64_t)m.total, size));
 	put_bar(width, (double)(m.total - available) / (double)m.total);
-	char line[256];
-	(void)snprintf(line, sizeof(line),
-	    " %s programs  %s files  %s kernel  %s free  swap %s",
-	    size_format((uint64_t)(m.anon + m.shmem), a),
-	    size_format((uint64_t)m.files, b),
-	    size_format((uint64_t)m.kernel, c),
-	    size_format((uint64_t)m.free, d),
-	    size_format((uint64_t)(m.swap_total - m.swap_free), e));
-	addnstr(line, COLS - getcurx(stdscr));
+	put_size(m.anon + m.shmem, "programs");
+	put_size(m.files, "files");
+	put_size(m.free, "free");
+	put_size(m.kernel, "kernel");
+	if (m.swap_total > 0)
+		put_size(m.swap_total - m.swap_free, "swap");
+	put_pressure(top);
 	if (!cgroup_read(&top->session, &group) || group.limit == 0)
 		return;
 	move(2, 0);
-	printw("LIMIT %7s ", size_format((uint64_t)group.limit, a));
+	printw("LIMIT %7s ", size_format((uint64_t)group.limit, size));
 	put_bar(width, (double)group.usage / (double)group.limit);
-	printw(" %s used, control group version %d",
-	    size_format((uint64_t)group.usage, b), group.version);
+	put_size(group.usage, "used");
+	put_part(group.version == 1 ? "  (control group, version 1)"
+				    : "  (control group, version 2)");
 }
 
 static void
@@ -252,9 +287,11 @@ put_title(struct top *top)
 	attroff(A_BOLD);
 	printw("  every %.1f s, self %.1f%% CPU", top->seconds,
 	    top->own_percent);
+	char looked[64];
+	(void)snprintf(looked, sizeof(looked), ", %zu looked into, %zu unmoved",
+	    top->cache.read, top->cache.kept);
 	if (top->screen == SCREEN_PROCESSES && top->group == 0)
-		printw(", %zu looked into, %zu unmoved", top->cache.read,
-		    top->cache.kept);
+		put_part(looked);
 	if (top->filter[0] != '\0')
 		printw(", filter %s", top->filter);
 }

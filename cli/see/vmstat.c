@@ -70,7 +70,11 @@ page_text(struct session *session, struct sample *sample)
 		problem_why(&session->problem,
 		    "it does not run in a budget of Quire's, or belongs to "
 		    "another user");
-		problem_advise(&session->problem, "quire ps --quire");
+		if (pid < 100)
+			problem_advise(&session->problem, "quire vmstat -w%d",
+			    pid);
+		else
+			problem_advise(&session->problem, "quire ps --quire");
 		return false;
 	}
 #define PUT_COUNTER(name)                                                      \
@@ -372,9 +376,40 @@ const struct view counters_view = {
 	.next = "quire vmstat --counters -w -s per_s -n 20",
 };
 
+static bool
+is_number(const char *word)
+{
+	return word != NULL && *word != '\0' &&
+	       word[strspn(word, "0123456789")] == '\0' && strlen(word) < 10;
+}
+
+/* "vmstat 1 5", as it has always been typed: every second, five times. A
+ * number alone is a process. False: it is something else. */
+static bool
+take_delay_and_count(const struct options *options, struct options *typed)
+{
+	static char *none[] = { NULL };
+	char **words = options->operands;
+
+	if (words[0] == NULL || words[1] == NULL || words[2] != NULL ||
+	    !is_number(words[0]) || !is_number(words[1]))
+		return false;
+	*typed = *options;
+	typed->operands = none;
+	typed->text[OPTION_WATCH] = words[0];
+	typed->number[OPTION_WATCH] = strtoull(words[0], NULL, 10) * 1000;
+	typed->text[OPTION_TIMES] = words[1];
+	typed->number[OPTION_TIMES] = strtoull(words[1], NULL, 10);
+	return true;
+}
+
 int
 vmstat_main(const struct options *options)
 {
+	struct options typed;
+
+	if (take_delay_and_count(options, &typed))
+		options = &typed;
 	if (options->text[OPTION_PAGING] != NULL)
 		return view_main(options, &paging_view);
 	if (options->text[OPTION_PRESSURE] != NULL)

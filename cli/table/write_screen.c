@@ -400,6 +400,16 @@ put_header(const struct layout *layout)
 	fputc('\n', layout->term->stream);
 }
 
+/* Whether any column shown has a total. */
+static bool
+adds_up(const struct table *table)
+{
+	for (size_t i = 0; i < table->shown_count; i++)
+		if (table->total[table->shown[i]].kind != CELL_NONE)
+			return true;
+	return false;
+}
+
 /* The total, or what is left out. */
 static void
 put_sums(const struct layout *layout, const struct cell *sums,
@@ -452,6 +462,6 @@ write_screen(const struct term *term, struct table *table,
 		    table->rest_count);
 		put_sums(&layout, table->rest, label);
 	}
-	if (style->totals)
+	if (style->totals && adds_up(table))
 		put_sums(&layout, table->total, "TOTAL");
 }

@@ -786,6 +786,21 @@ def on_terminal(box, env):
     return text
 
 
+def muscle_memory(box):
+    """What is typed before one thinks."""
+    source = ["-S", box.root]
+    same(2, quire("vmstat", "1", "1", *source).text.count("\n"),
+         "vmstat DELAY COUNT")
+    has(quire("vmstat", "1", code=1), "vmstat -w1")
+    rows = quire("free", "--like=free", "-t", "--csv", *source).text
+    rows = list(csv.reader(io.StringIO(rows)))
+    same(["ram", "swap", "total"], [row[0] for row in rows[1:]], "free -t")
+    same(int(rows[3][1]), int(rows[1][1]) + int(rows[2][1]), "free -t")
+    same(False, "TOTAL" in quire("meminfo", "-t", *source).text,
+         "no total where nothing adds up")
+    has(quire("free", "--like=free", "--si", *source), "8.6 GB")
+
+
 def rights(box):
     """As another user: what could not be read is counted, with the right."""
     os.chmod(box.root, 0o755)
@@ -848,6 +863,7 @@ def main():
         sums(box)
         captures(box)
         pipes(box)
+        muscle_memory(box)
         plant_groups(box, 1)
         run_cases(box)
         rights(box)
