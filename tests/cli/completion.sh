@@ -10,7 +10,7 @@ failed=0
 
 for shell in bash zsh fish; do
 	"$quire" completion "$shell" >"$folder/$shell" || failed=1
-	"$quire" help options | cut -f 2 | while read -r name; do
+	"$quire" help options | cut -f 2 | sort -u | while read -r name; do
 		grep -q -e "--$name\|-l $name " "$folder/$shell" || {
 			echo "completion: $shell lacks --$name"
 			exit 1
