@@ -17,6 +17,7 @@ enum qr_rank {
 	QR_RANK_NONE,
 	QR_RANK_MACHINE, /* list of spaces; background reclaim's state */
 	QR_RANK_SPACE,   /* a space's areas; shared by faults */
+	QR_RANK_SHM,     /* names and keys of shared memory */
 	QR_RANK_OBJECTS, /* list of what can be mapped */
 	QR_RANK_OBJECT,  /* an object's pages by number */
 	QR_RANK_STAGE,   /* a CPU's staging window */

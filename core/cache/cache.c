@@ -104,7 +104,8 @@
  * 8. Reading
  *
  * index.h, index.c; cache.h; page.c for one page, read.c and write.c for
- * transfers, resize.c for ends and holes; here, objects as a whole.
+ * transfers, resize.c for ends and holes, purge.c for what may be lost; here,
+ * objects as a whole.
  */
 #include "../base/bits.h"
 #include "cache_impl.h"
@@ -124,6 +125,8 @@ cache_free_slabs(struct qr_cache *cache)
 		qr_slab_destroy(cache->object_slab);
 	if (cache->node_slab != NULL)
 		qr_slab_destroy(cache->node_slab);
+	if (cache->loose_slab != NULL)
+		qr_slab_destroy(cache->loose_slab);
 }
 
 int
@@ -138,6 +141,10 @@ qr_cache_init(struct qr_cache *cache, struct qr_frames *frames,
 		.name = "object index",
 		.size_bytes = sizeof(struct qr_index_node),
 	};
+	const struct qr_slab_config loose_config = {
+		.name = "unpinned range",
+		.size_bytes = sizeof(struct qr_loose),
+	};
 	struct qr_frame_stat stat;
 	__builtin_memset(cache, 0, sizeof(*cache));
 	cache->port = qr_frame_port(frames);
@@ -145,12 +152,15 @@ qr_cache_init(struct qr_cache *cache, struct qr_frames *frames,
 	cache->swap = swap;
 	qr_lock_init(&cache->list_lock, QR_RANK_OBJECTS);
 	qr_list_init(&cache->objects);
+	qr_list_init(&cache->loose);
 	qr_frame_stat(frames, &stat);
 	cache->dirty_max = stat.total * DIRTY_MAX / 1000 + 1;
 	cache->dirty_background = stat.total * DIRTY_BACKGROUND / 1000 + 1;
 	cache->object_slab = qr_slab_create(slabs, &object_config);
 	cache->node_slab = qr_slab_create(slabs, &node_config);
-	if (cache->object_slab == NULL || cache->node_slab == NULL) {
+	cache->loose_slab = qr_slab_create(slabs, &loose_config);
+	if (cache->object_slab == NULL || cache->node_slab == NULL ||
+	    cache->loose_slab == NULL) {
 		cache_free_slabs(cache);
 		return -QR_ENOMEM;
 	}
@@ -218,6 +228,7 @@ qr_object_new(struct qr_cache *cache, const struct qr_object_request *request,
 	atomic_init(&object->size_bytes, request->size_bytes);
 	atomic_init(&object->charged, promise);
 	qr_list_init(&object->link);
+	qr_list_init(&object->loose);
 	qr_lock_init(&object->lock, QR_RANK_OBJECT);
 	qr_index_init(&object->index, cache->node_slab);
 	object->signature = QR_OBJECT_SIGNATURE;
@@ -234,6 +245,20 @@ qr_object_get(struct qr_object *object)
 	object_assert(object);
 	/* Relaxed: the caller has a reference already, or list_lock. */
 	atomic_fetch_add_explicit(&object->refs, 1, memory_order_relaxed);
+}
+
+bool
+qr_object_try_get(struct qr_object *object)
+{
+	uint32_t refs =
+	    atomic_load_explicit(&object->refs, memory_order_relaxed);
+	/* Relaxed: as in qr_object_get, where it succeeds. */
+	while (refs != 0) {
+		if (atomic_compare_exchange_weak_explicit(&object->refs, &refs,
+			refs + 1, memory_order_relaxed, memory_order_relaxed))
+			return true;
+	}
+	return false;
 }
 
 /* Drops a reference; true: it was the last one, and the object is the
@@ -277,10 +302,13 @@ qr_object_put(struct qr_object *object)
 		int error = qr_cache_write_range(object, &work);
 		(void)error; /* There is nobody left to tell. */
 	}
+	qr_cache_forget_loose(object);
 	qr_cache_remove_range(object, 0, QR_INDEX_END);
 	uint64_t promise = count_load(&object->charged);
 	if (promise != 0)
 		cache->ops->uncharge(cache->ops_ctx, promise);
+	if (object->gone != NULL)
+		object->gone(object->gone_ctx);
 	object->signature = 0;
 	qr_slab_free(cache->object_slab, object);
 }

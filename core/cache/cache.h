@@ -78,6 +78,10 @@ struct qr_object {
 	uint64_t ahead_next;  /* (l) where a sequential reader is next */
 	uint32_t ahead_pages; /* (l) the window that it got last */
 
+	void (*gone)(void *ctx); /* (c) called at the end; NULL: nobody asks */
+	void *gone_ctx;          /* (c) */
+	struct qr_list loose;    /* (o) ranges that may be purged, or were */
+
 	struct qr_tree views; /* (p) areas that map it; see space/view.c */
 	_Atomic(uint64_t) view_count; /* (p,a) */
 };
@@ -93,6 +97,10 @@ struct qr_cache {
 	struct qr_slab_cache *node_slab;   /* (c) */
 	struct qr_lock list_lock;          /* rank QR_RANK_OBJECTS */
 	struct qr_list objects;            /* (list_lock) */
+	struct qr_slab_cache *loose_slab;  /* (c) */
+	struct qr_list loose;              /* (list_lock) ranges that may be
+					      purged, the oldest first */
+	_Atomic(uint64_t) loose_pages;     /* (list_lock, a) sum over them */
 	_Atomic(uint64_t) pages;           /* cached, of all objects */
 	_Atomic(uint64_t) dirty;           /* of these, dirty pages of files */
 	uint64_t dirty_max;                /* (c) above, who dirties writes */
@@ -129,6 +137,24 @@ qr_object_pages(const struct qr_object *object)
 	    atomic_load_explicit(&object->size_bytes, memory_order_relaxed);
 	return (bytes >> QR_PAGE_SHIFT) + (bytes % QR_PAGE_SIZE != 0);
 }
+
+/* A reference, if the object is not on its way out. Its struct must be known to
+ * be there: until gone() has returned, it is. */
+QR_MUST_CHECK bool qr_object_try_get(struct qr_object *object);
+
+/* A range of an object that may be purged, or was; see purge.c. (list_lock) */
+struct qr_loose {
+	struct qr_list link; /* object->loose */
+	struct qr_list age;  /* cache->loose, unless it was purged */
+	struct qr_object *object;
+	uint64_t first;
+	uint64_t end;
+	bool purged; /* something of it went */
+};
+
+/* Takes pages of ranges that may be purged, the oldest ranges first, until want
+ * frames are free; returns how many became so. */
+uint64_t qr_cache_purge(struct qr_cache *cache, uint64_t want);
 
 /* --- pages --- */
 

@@ -157,6 +157,11 @@ QR_MUST_CHECK int qr_cache_write_range(struct qr_object *object,
 /* Writes a held page that nothing maps, and dirty pages behind it. */
 QR_MUST_CHECK int qr_cache_write_victim(struct qr_page *page);
 
+/* --- purge.c --- */
+
+/* The object's ranges are forgotten. */
+void qr_cache_forget_loose(struct qr_object *object);
+
 /* --- resize.c --- */
 
 /* Takes all of [first, end) out of the object; what is dirty is lost. */

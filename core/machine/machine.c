@@ -258,6 +258,7 @@ qr_machine_destroy(struct qr_machine *machine)
 {
 	machine_check_signature(machine);
 	machine->signature = 0;
+	qr_spaces_end_shared(&machine->spaces);
 	qr_reclaim_fini(&machine->reclaim);
 	qr_spaces_fini(&machine->spaces);
 	qr_swap_destroy(machine->swap);

@@ -289,6 +289,20 @@ reclaim_grant(struct qr_reclaim *reclaim, size_t want)
 	       qr_frame_balloon(reclaim->frames, target) < stat.balloon;
 }
 
+/* What its owners can do without goes first. */
+static uint64_t
+reclaim_loose(struct qr_reclaim *reclaim, uint64_t want)
+{
+	struct qr_cache *cache = &reclaim->spaces->cache;
+	/* Relaxed: a hint. */
+	if (atomic_load_explicit(&cache->loose_pages, memory_order_relaxed) ==
+	    0)
+		return 0;
+	uint64_t freed = qr_cache_purge(cache, want);
+	atomic_fetch_add(&reclaim->freed, freed);
+	return freed;
+}
+
 /* 0: progress was made, by this thread or another. */
 static int
 reclaim_direct(struct qr_reclaim *reclaim, size_t want)
@@ -296,6 +310,8 @@ reclaim_direct(struct qr_reclaim *reclaim, size_t want)
 	uint64_t freed = atomic_load(&reclaim->freed);
 	/* Relaxed: statistics. */
 	atomic_fetch_add_explicit(&reclaim->direct, 1, memory_order_relaxed);
+	if (reclaim_loose(reclaim, want) != 0)
+		return 0;
 	if (qr_reclaim_pages(reclaim, direct_batch(reclaim, want)) != 0 ||
 	    reclaim_last_resort(reclaim) != 0)
 		return 0;
@@ -314,6 +330,10 @@ balance_pages(struct qr_reclaim *reclaim)
 	 * even if the pool takes half of it. */
 	size_t limit = 2 * (size_t)want + QR_EVICT_MAX;
 	size_t freed = 0;
+	if (want != 0) {
+		freed = reclaim_loose(reclaim, want);
+		want = qr_frame_want(reclaim->frames);
+	}
 	while (want != 0 && freed < limit) {
 		size_t now = qr_reclaim_pages(reclaim,
 		    qr_min((size_t)want, QR_EVICT_MAX));

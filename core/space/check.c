@@ -5,7 +5,7 @@
  * For a machine in which nothing runs: no entry is busy. Names the invariant
  * of the essay in space.c that is broken.
  */
-#include "space_impl.h"
+#include "shm_impl.h"
 
 #include "../base/check.h"
 
@@ -233,6 +233,7 @@ qr_check_spaces(struct qr_spaces *spaces, enum qr_check_depth depth)
 	uint64_t promised;
 	qr_check_cache(&spaces->cache, depth, &promised);
 	qr_check_views(spaces);
+	qr_check_shm(spaces);
 	charged += promised;
 	uint64_t commit =
 	    atomic_load_explicit(&spaces->commit_pages, memory_order_relaxed);

@@ -136,9 +136,10 @@
  * space_impl.h, area.c, map.c and pages.c for what holds the lock exclusively;
  * fault.c, run.c and cow.c for touches; evict.c, age.c and pin.c for what
  * holds no space's lock; fork.c and rmap.c for shared pages; view.c and
- * view_fault.c for files and shared memory.
+ * view_fault.c for files and shared memory, shm.c and sysv.c for its names and
+ * keys.
  */
-#include "space_impl.h"
+#include "shm_impl.h"
 
 #include "../base/check.h"
 
@@ -186,6 +187,12 @@ spaces_make_caches(struct qr_spaces *spaces)
 		{ &spaces->view_cache, { .name = "view",
 					   .size_bytes = sizeof(struct qr_view),
 					   .align = 64 } },
+		{ &spaces->shm.name_cache,
+		    { .name = "shared name",
+			.size_bytes = sizeof(struct qr_shm_name) } },
+		{ &spaces->shm.segment_cache,
+		    { .name = "shared segment",
+			.size_bytes = sizeof(struct qr_segment) } },
 	};
 	for (size_t i = 0; i < QR_COUNT_OF(wanted); i++) {
 		*wanted[i].cache =
@@ -200,7 +207,8 @@ static void
 spaces_free_caches(struct qr_spaces *spaces)
 {
 	struct qr_slab_cache *caches[] = { spaces->space_cache,
-		spaces->area_cache, spaces->mapping_cache, spaces->view_cache };
+		spaces->area_cache, spaces->mapping_cache, spaces->view_cache,
+		spaces->shm.name_cache, spaces->shm.segment_cache };
 	for (size_t i = 0; i < QR_COUNT_OF(caches); i++) {
 		if (caches[i] != NULL)
 			qr_slab_destroy(caches[i]);
@@ -250,6 +258,7 @@ qr_spaces_init(struct qr_spaces *spaces, struct qr_frames *frames,
 		return error;
 	}
 	qr_cache_set_ops(&spaces->cache, &qr_view_cache_ops, spaces);
+	qr_shm_init(spaces);
 	spaces->signature = QR_SPACES_SIGNATURE;
 	return 0;
 }
@@ -261,6 +270,7 @@ qr_spaces_fini(struct qr_spaces *spaces)
 	    "spaces have signature 0x%x", spaces->signature);
 	QR_ASSERT(qr_list_empty(&spaces->list), "a space is still alive");
 	spaces->signature = 0;
+	qr_spaces_end_shared(spaces);
 	qr_cache_fini(&spaces->cache);
 	spaces_free_caches(spaces);
 }

@@ -43,9 +43,23 @@ struct qr_spaces {
 	struct qr_slab_cache *mapping_cache; /* (c) links of shared pages */
 	struct qr_slab_cache *view_cache;    /* (c) areas that map objects */
 	struct qr_cache cache;               /* objects and their pages */
-	struct qr_lock list_lock;            /* rank QR_RANK_MACHINE */
-	struct qr_list list;                 /* (list_lock) living spaces */
-	uint32_t tag_next;                   /* (list_lock) */
+	/* Names and segments of shared memory; see shm.c. (shm.lock) */
+	struct {
+		struct qr_lock lock; /* rank QR_RANK_SHM */
+		struct qr_list names;
+		struct qr_list segments;
+		struct qr_slab_cache *name_cache;    /* (c) */
+		struct qr_slab_cache *segment_cache; /* (c) */
+		uint64_t segment_bytes_max;
+		uint64_t pages_max;
+		uint64_t pages; /* of all segments */
+		unsigned segments_max;
+		unsigned count; /* segments */
+		unsigned next;  /* id that is tried next */
+	} shm;
+	struct qr_lock list_lock; /* rank QR_RANK_MACHINE */
+	struct qr_list list;      /* (list_lock) living spaces */
+	uint32_t tag_next;        /* (list_lock) */
 	struct qr_lock page_lock; /* rank QR_RANK_LRU: places of pages on the
 				       policy's lists, and rmap */
 	struct qr_lock stage_lock[QR_CPUS_MAX]; /* rank QR_RANK_STAGE */
@@ -70,6 +84,10 @@ QR_MUST_CHECK int qr_spaces_init(struct qr_spaces *spaces,
     struct qr_frames *frames, struct qr_slabs *slabs, struct qr_swap *swap,
     const struct qr_machine_config *config);
 void qr_spaces_fini(struct qr_spaces *spaces);
+
+/* Names and segments of shared memory go, whose pages are on the policy's
+ * lists. Before reclaim ends; no space is left. */
+void qr_spaces_end_shared(struct qr_spaces *spaces);
 void qr_spaces_set_ops(struct qr_spaces *spaces, const struct qr_space_ops *ops,
     void *ctx);
 

@@ -94,6 +94,20 @@ QR_MUST_CHECK int qr_object_sync(struct qr_object *object, uint64_t offset,
 void qr_object_prefetch(struct qr_object *object, uint64_t offset,
     uint64_t size_bytes);
 
+/*
+ * Memory whose contents may be taken when frames are short, as ashmem has it;
+ * all of an object is pinned at first. Unpinned pages cost no swap: the range
+ * that was unpinned first goes first, before anything else is evicted. Pinning
+ * says whether any of the range's pages went; what did is zero. Ranges are of
+ * whole pages. -QR_EINVAL; -QR_ENOMEM; -QR_EOPNOTSUPP: it is a file.
+ */
+QR_MUST_CHECK int qr_object_unpin(struct qr_object *object, uint64_t offset,
+    uint64_t size_bytes);
+QR_MUST_CHECK int qr_object_pin(struct qr_object *object, uint64_t offset,
+    uint64_t size_bytes, bool *purged);
+bool qr_object_is_pinned(struct qr_object *object, uint64_t offset,
+    uint64_t size_bytes);
+
 /* Drops the clean pages that nobody maps; returns how many. As drop_caches,
  * and POSIX_FADV_DONTNEED. */
 uint64_t qr_object_drop(struct qr_object *object);

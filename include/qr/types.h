@@ -61,6 +61,8 @@ enum qr_error {
 	QR_EINVAL = 22,
 	QR_ENOSPC = 28,
 	QR_ERANGE = 34,
+	QR_ENAMETOOLONG = 36,
+	QR_EIDRM = 43,
 	QR_EOVERFLOW = 75,
 	QR_EOPNOTSUPP = 95,
 };
