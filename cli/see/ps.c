@@ -113,15 +113,6 @@ struct mappings {
 	struct mapping *newest;
 };
 
-static uint64_t
-hash_name(const char *name)
-{
-	uint64_t hash = 14695981039346656037u; /* FNV-1a */
-	for (; *name != '\0'; name++)
-		hash = (hash ^ (unsigned char)*name) * 1099511628211u;
-	return hash;
-}
-
 static void
 rehash(struct mappings *mappings)
 {
@@ -134,7 +125,7 @@ rehash(struct mappings *mappings)
 	    mappings->slot_count / 2 * sizeof(*mappings->list));
 	for (size_t i = 0; i < mappings->count; i++) {
 		size_t slot =
-		    hash_name(mappings->list[i].name) % mappings->slot_count;
+		    text_hash(mappings->list[i].name) % mappings->slot_count;
 		while (mappings->slots[slot] != 0)
 			slot = (slot + 1) % mappings->slot_count;
 		mappings->slots[slot] = i + 1;
@@ -146,7 +137,7 @@ find_mapping(struct mappings *mappings, const char *name)
 {
 	if (mappings->count * 2 >= mappings->slot_count)
 		rehash(mappings);
-	size_t slot = hash_name(name) % mappings->slot_count;
+	size_t slot = text_hash(name) % mappings->slot_count;
 	for (; mappings->slots[slot] != 0;
 	     slot = (slot + 1) % mappings->slot_count) {
 		struct mapping *mapping =

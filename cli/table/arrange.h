@@ -65,4 +65,7 @@ void total_rows(struct table *table, uint64_t limit);
  */
 void group_rows(const struct table *from, enum column_id key, struct table *to);
 
+/* For who finds rows by a text in another way. */
+uint64_t text_hash(const char *text);
+
 #endif

@@ -113,8 +113,8 @@ total_rows(struct table *table, uint64_t limit)
 
 /* --- groups --- */
 
-static uint64_t
-hash_text(const char *text)
+uint64_t
+text_hash(const char *text)
 {
 	uint64_t hash = 14695981039346656037u; /* FNV-1a */
 	for (; *text != '\0'; text++)
@@ -128,7 +128,7 @@ static size_t
 group_row(struct table *to, enum column_id key, size_t *slots, size_t mask,
     const char *text)
 {
-	size_t slot = (size_t)hash_text(text) & mask;
+	size_t slot = (size_t)text_hash(text) & mask;
 
 	for (; slots[slot] != 0; slot = (slot + 1) & mask)
 		if (strcmp(table_get(to, slots[slot] - 1, key)->text, text) ==
