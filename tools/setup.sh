@@ -65,6 +65,8 @@ need_for_check() {
 	want redis-server has_command redis-server
 	want perl has_command perl
 	want tmux has_command tmux
+	want valgrind has_command valgrind
+	want musl-tools has_command musl-gcc
 }
 
 need_for_check_all() {
