@@ -21,7 +21,6 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -65,8 +64,7 @@ static void
 idle_futex(int op, uint32_t value, const struct timespec *timeout)
 {
 	int saved = errno;
-	syscall(SYS_futex, &idle.state, op | FUTEX_PRIVATE_FLAG, value,
-	    timeout);
+	syscall(SYS_futex, &idle.state, op, value, timeout);
 	errno = saved;
 }
 
@@ -82,7 +80,7 @@ idle_tick(struct qr_heap *heap)
 {
 	uint32_t state = IDLE_TICKING;
 	const struct timespec tick = { .tv_nsec = IDLE_TICK_NS };
-	idle_futex(FUTEX_WAIT, IDLE_TICKING, &tick);
+	idle_futex(QR_HEAP_FUTEX_WAIT, IDLE_TICKING, &tick);
 	if (atomic_load(&idle.state) != IDLE_TICKING)
 		return;
 	qr_heap_drain_all(heap, false);
@@ -103,7 +101,7 @@ idle_body(void *argument)
 	for (;;) {
 		switch ((enum idle_state)atomic_load(&idle.state)) {
 		case IDLE_WAITING:
-			idle_futex(FUTEX_WAIT, IDLE_WAITING, NULL);
+			idle_futex(QR_HEAP_FUTEX_WAIT, IDLE_WAITING, NULL);
 			break;
 		case IDLE_TICKING:
 			idle_tick(heap);
@@ -182,7 +180,7 @@ qr_heap_idle_end(void)
 	bool runs = state != IDLE_NONE;
 	if (runs) {
 		atomic_store(&idle.state, IDLE_ENDING);
-		idle_futex(FUTEX_WAKE, 1, NULL);
+		idle_futex(QR_HEAP_FUTEX_WAKE, 1, NULL);
 		idle_join();
 	}
 	qr_heap_lock_release(&idle.lock);
@@ -209,7 +207,7 @@ qr_heap_idle_notice(struct qr_heap *heap)
 	size_t dirty = idle_pages(&heap->dirty);
 	if (state == IDLE_WAITING && dirty > IDLE_DIRTY &&
 	    atomic_compare_exchange_strong(&idle.state, &state, IDLE_TICKING))
-		idle_futex(FUTEX_WAKE, 1, NULL);
+		idle_futex(QR_HEAP_FUTEX_WAKE, 1, NULL);
 	if ((state == IDLE_NONE || state == IDLE_DONE) &&
 	    idle_pages(&heap->held) + dirty > IDLE_START)
 		atomic_fetch_or_explicit(&heap->attention, QR_HEAP_ATTEND_IDLE,

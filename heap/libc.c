@@ -161,6 +161,8 @@ mallopt(int option, int value)
 	return 1;
 }
 
+/* Other libcs have neither the types nor callers. */
+#ifdef __GLIBC__
 QR_PUBLIC struct mallinfo2
 mallinfo2(void)
 {
@@ -199,6 +201,7 @@ mallinfo(void)
 	};
 	return info;
 }
+#endif
 
 QR_PUBLIC int
 malloc_info(int options, FILE *stream)

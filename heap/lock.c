@@ -13,7 +13,6 @@
 #include "lock_impl.h"
 
 #include <errno.h>
-#include <linux/futex.h>
 #include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -59,7 +58,7 @@ static void
 lock_futex(struct qr_heap_lock *lock, int op, uint32_t value)
 {
 	int saved = errno;
-	syscall(SYS_futex, &lock->word, op | FUTEX_PRIVATE_FLAG, value, NULL);
+	syscall(SYS_futex, &lock->word, op, value, NULL);
 	errno = saved;
 }
 
@@ -92,7 +91,7 @@ lock_wait(struct qr_heap_lock *lock, uint32_t self)
 			seen | LOCK_WAITED, memory_order_relaxed,
 			memory_order_relaxed))
 			continue;
-		lock_futex(lock, FUTEX_WAIT, seen | LOCK_WAITED);
+		lock_futex(lock, QR_HEAP_FUTEX_WAIT, seen | LOCK_WAITED);
 	}
 }
 
@@ -127,7 +126,7 @@ qr_heap_lock_release(struct qr_heap_lock *lock)
 	    memory_order_release);
 	QR_ASSERT(was != LOCK_FREE, "a free lock of the heap was released");
 	if (QR_UNLIKELY((was & LOCK_WAITED) != 0))
-		lock_futex(lock, FUTEX_WAKE, 1);
+		lock_futex(lock, QR_HEAP_FUTEX_WAKE, 1);
 	qr_heap_cancel_restore(cancel_type);
 }
 

@@ -27,6 +27,11 @@ enum qr_heap_rank {
 	QR_HEAP_LOCKS,
 };
 
+/* Operations of the futex call, on words of this process. By their numbers, as
+ * not every libc lets the kernel's headers in. */
+#define QR_HEAP_FUTEX_WAIT (0 | 128)
+#define QR_HEAP_FUTEX_WAKE (1 | 128)
+
 /* All zero: free. */
 struct qr_heap_lock {
 	_Atomic(uint32_t) word; /* 0, or the holder's number, and a bit */
