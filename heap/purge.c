@@ -4,11 +4,12 @@
  *
  * How many dirty pages may stay is a budget of bytes: what the program gave
  * back since its highest point within the last two ticks, as it may want that
- * again; what it took again of purged pages in that time, which proves that it
- * was purged in vain; and the larger of PURGE_KEEP_MIN and an eighth of what is
- * held, since dirty pages need not lie where the next request wants them. More
- * than the budget goes at once; the rest decays by half a tick, on whatever
- * thread frees pages then, or on the helper (idle.c).
+ * again; what it took again of purged pages, which proves that it was purged in
+ * vain, fading from tick to tick while the program works; and the larger of
+ * PURGE_KEEP_MIN and an eighth of what is held, since dirty pages need not lie
+ * where the next request wants them. More than the budget goes at once; the
+ * rest decays by half a tick, on whatever thread frees pages then, or on the
+ * helper (idle.c).
  *
  * Highest addresses go first: the buddy hands out the lowest, so they are the
  * ones that are needed last. A piece is taken from the buddy, given back with
@@ -23,6 +24,9 @@
  * the program frees, and while it may be asleep. */
 #define PURGE_KEEP_PART      2u
 #define PURGE_KEEP_PART_IDLE 4u
+
+/* The part by which what was purged in vain counts less in each tick. */
+#define AGAIN_FADE_PART 4u
 
 /* Pages of one piece, at most; and dirty pages that are worth a call when
  * the budget is exceeded: 64 KiB. */
@@ -146,7 +150,7 @@ qr_heap_purge_to(struct qr_heap *heap, size_t keep)
  * point of this tick and the last, or purged in vain. Ends the tick if it is
  * over. */
 static size_t
-purge_demand(struct qr_heap *heap, bool tick_over)
+purge_demand(struct qr_heap *heap, bool tick_over, bool idle)
 {
 	qr_heap_lock(heap, QR_HEAP_LOCK_RUNS);
 	size_t held = atomic_load_explicit(&heap->held, memory_order_relaxed);
@@ -155,7 +159,11 @@ purge_demand(struct qr_heap *heap, bool tick_over)
 	if (tick_over) {
 		heap->tick_peak_before = heap->tick_peak;
 		heap->tick_peak = held;
-		heap->tick_again_before = heap->tick_again;
+		/* While the program works it would only prove it again. */
+		size_t fades = heap->tick_again_before -
+			       heap->tick_again_before / AGAIN_FADE_PART;
+		heap->tick_again_before =
+		    idle ? heap->tick_again : qr_max(heap->tick_again, fades);
 		heap->tick_again = 0;
 	}
 	qr_heap_unlock(heap, QR_HEAP_LOCK_RUNS);
@@ -170,7 +178,8 @@ static void
 purge_now(struct qr_heap *heap, bool tick_over, size_t keep_part)
 {
 	size_t held = atomic_load_explicit(&heap->held, memory_order_relaxed);
-	size_t demand = purge_demand(heap, tick_over);
+	size_t demand =
+	    purge_demand(heap, tick_over, keep_part == PURGE_KEEP_PART_IDLE);
 	size_t budget = demand + qr_max(PURGE_KEEP_MIN, held / 8);
 	budget = qr_heap_limit_dirty(heap, budget);
 	if (dirty_pages(heap) > budget)
