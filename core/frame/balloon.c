@@ -82,5 +82,7 @@ qr_frame_balloon(struct qr_frames *frames, uint64_t target_pages)
 	}
 	qr_watermark_update(frames, 0);
 	qr_watermark_signal(frames);
+	FRAME_TRACE(frames, BALLOON, target_pages,
+	    atomic_load(&frames->balloon_pages), now);
 	return atomic_load(&frames->balloon_pages);
 }

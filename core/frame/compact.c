@@ -180,6 +180,8 @@ chunk_move_one(struct qr_frames *frames, struct chunk *chunk,
 	if (to == NULL)
 		return -QR_ENOMEM;
 	int error = frames->ops->migrate(frames->ops_ctx, page, to);
+	FRAME_TRACE(frames, PAGE_MOVE, frames_pfn(frames, page),
+	    frames_pfn(frames, to), -error);
 	if (error != 0) {
 		count_one(error == -QR_EPERM ? &frames->compact.pinned
 					     : &frames->compact.busy);
@@ -278,6 +280,8 @@ qr_contig_take(struct qr_frames *frames, struct qr_zone *zone, uint64_t first,
 	if (error != 0)
 		range_release(frames, zone, first - zone->base, at);
 	count_one(error == 0 ? &frames->compact.made : &frames->compact.failed);
+	FRAME_TRACE(frames, RUN_TAKE, frames_pfn_at(frames, first), count,
+	    -error);
 	return error;
 }
 

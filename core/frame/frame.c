@@ -255,6 +255,22 @@ page_begin(const struct qr_frames *frames, struct qr_page *page, uint64_t use)
 	__builtin_memset(&page->u, 0, sizeof(page->u));
 }
 
+/* The usual cases leave it to the others when something is to be written. */
+static void
+trace_alloc(const struct qr_frames *frames, const struct qr_page *page)
+{
+	FRAME_TRACE(frames, FRAME_ALLOC, frames_pfn(frames, page), page->order,
+	    page->kind);
+}
+
+static inline bool
+is_traced(const struct qr_frames *frames)
+{
+	/* Relaxed: who writes an event looks again. */
+	return QR_UNLIKELY(
+	    atomic_load_explicit(&frames->trace, memory_order_relaxed) != NULL);
+}
+
 /* Ends the use of a block; returns what it was used for. Panics if it was not
  * in use. */
 static enum qr_page_kind
@@ -271,6 +287,8 @@ page_end(const struct qr_frames *frames, struct qr_page *page)
 	assert_tails_free(frames, page);
 	/* Relaxed: nobody else knows the page any more. */
 	uint64_t use = atomic_load_explicit(&page->use, memory_order_relaxed);
+	FRAME_TRACE(frames, FRAME_FREE, frames_pfn(frames, page),
+	    page_use_fields(use).order, kind);
 	atomic_store_explicit(&page->use, use & USE_HOME, memory_order_relaxed);
 	return kind;
 }
@@ -281,6 +299,7 @@ qr_page_begin(const struct qr_frames *frames, const struct qr_zone *zone,
 {
 	page_begin(frames, page, page_use_by(kind, order, zone->index));
 	assert_tails_free(frames, page);
+	trace_alloc(frames, page);
 }
 
 enum qr_page_kind
@@ -629,7 +648,9 @@ alloc_slow(struct qr_frames *frames, qr_gfp_t gfp, unsigned order,
 	    (unsigned)kind);
 	if (order == 0 && (gfp & GFP_PLACED) == 0)
 		page = list_take(frames, gfp, kind);
-	if (page == NULL) {
+	if (page != NULL) {
+		trace_alloc(frames, page);
+	} else {
 		uint32_t node =
 		    qr_node_of_cpu(frames, qr_port_cpu(frames->port));
 		page = alloc_hard(frames,
@@ -646,7 +667,8 @@ qr_frame_alloc(struct qr_frames *frames, qr_gfp_t gfp, unsigned order,
     enum qr_page_kind kind)
 {
 	assert_may_alloc(frames, gfp, kind);
-	if (QR_LIKELY(order == 0 && (gfp & GFP_SPECIAL) == 0)) {
+	if (QR_LIKELY(order == 0 && (gfp & GFP_SPECIAL) == 0) &&
+	    !is_traced(frames)) {
 		struct qr_page *page = list_take(frames, gfp, kind);
 		if (QR_LIKELY(page != NULL))
 			return page;
@@ -686,6 +708,7 @@ qr_frame_alloc_bulk(struct qr_frames *frames, qr_gfp_t gfp, size_t count,
 		for (; got < more; got++) {
 			page_begin(frames, out[got],
 			    page_use_by(kind, 0, zone->index));
+			trace_alloc(frames, out[got]);
 			if ((gfp & QR_GFP_ZERO) != 0 || page_is_home(out[got]))
 				page_finish(frames, out[got], gfp);
 		}
@@ -752,8 +775,8 @@ qr_frame_free(struct qr_frames *frames, struct qr_page *page)
 	/* Acquire pairs with the release by whoever dropped another
 	 * reference. */
 	uint64_t use = atomic_load_explicit(&page->use, memory_order_acquire);
-	if (QR_UNLIKELY(
-		!use_is_plain(use) || !list_give(frames, page, index, use)))
+	if (QR_UNLIKELY(!use_is_plain(use) || is_traced(frames) ||
+			!list_give(frames, page, index, use)))
 		free_slow(frames, page);
 }
 
@@ -777,6 +800,8 @@ free_alike(struct qr_frames *frames, struct qr_page **pages, size_t count)
 		    atomic_load_explicit(&page->use, memory_order_acquire);
 		if (!use_is_plain(use) || page_use_fields(use).zone != zone)
 			break;
+		FRAME_TRACE(frames, FRAME_FREE, frames_pfn(frames, page), 0,
+		    page_use_fields(use).kind);
 		atomic_store_explicit(&page->use, use & USE_HOME,
 		    memory_order_relaxed);
 		zone_free_single(frames, &frames->zone[zone], pcp, page,
@@ -807,6 +832,8 @@ qr_frame_set_kind(struct qr_frames *frames, struct qr_page *page,
 	    (unsigned long long)qr_frame_pfn(frames, page));
 	QR_ASSERT(kind > QR_PAGE_FREE && kind < QR_PAGE_KINDS, "kind %u",
 	    (unsigned)kind);
+	FRAME_TRACE(frames, FRAME_KIND, frames_pfn(frames, page), page->kind,
+	    kind);
 	qr_count_kind(frames, page->kind, -((int64_t)1 << page->order));
 	qr_count_kind(frames, kind, (int64_t)1 << page->order);
 	atomic_store_explicit(&page->kind, (uint8_t)kind, memory_order_relaxed);

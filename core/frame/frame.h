@@ -12,6 +12,7 @@
 
 #include "../base/check.h"
 #include "../base/lock.h"
+#include "../base/trace.h"
 #include "../boot/boot.h"
 #include "buddy.h"
 #include "gfp.h"
@@ -219,6 +220,9 @@ void qr_frame_set_ops(struct qr_frames *frames, const struct qr_frame_ops *ops,
     void *ctx);
 
 const struct qr_port *qr_frame_port(const struct qr_frames *frames);
+
+/* Where what changes here and in the layers above is written: NULL: nowhere. */
+qr_trace_switch *qr_frame_trace(struct qr_frames *frames);
 
 /*
  * One block of 1 << order frames whose first frame's number is a multiple of

@@ -79,6 +79,7 @@ struct qr_zone {
 struct qr_frames {
 	uint32_t signature;
 	const struct qr_port *port; /* (c) */
+	qr_trace_switch trace;      /* (a) where changes are written */
 
 	/* --- descriptors; frame.c, part 7 --- */
 	struct qr_page *pages;      /* (c) [page_count], by index */
@@ -184,6 +185,10 @@ frames_pfn(const struct qr_frames *frames, const struct qr_page *page)
 {
 	return frames_pfn_at(frames, page_index(frames, page));
 }
+
+/* One event of this folder. */
+#define FRAME_TRACE(frames, event, a, b, c)                                    \
+	QR_TRACE(&(frames)->trace, (frames)->port, event, a, b, c)
 
 #include "parts_impl.h"
 

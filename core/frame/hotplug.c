@@ -157,6 +157,7 @@ qr_memory_block_add(struct qr_frames *frames, qr_paddr_t start, uint32_t *slot)
 	}
 	frames->section[claimed] = (uint32_t)at;
 	slot_set(frames, claimed, QR_BLOCK_OFFLINE);
+	FRAME_TRACE(frames, MEMORY_BLOCK, claimed, QR_BLOCK_OFFLINE, 0);
 	*slot = claimed;
 	return 0;
 }
@@ -171,6 +172,7 @@ qr_memory_block_remove(struct qr_frames *frames, uint32_t slot)
 	atomic_store(&frames->slot[frames->section[slot]], SLOT_NONE);
 	frames->section[slot] = SLOT_NONE;
 	slot_set(frames, slot, QR_BLOCK_ABSENT);
+	FRAME_TRACE(frames, MEMORY_BLOCK, slot, QR_BLOCK_ABSENT, 0);
 	return 0;
 }
 
@@ -214,6 +216,7 @@ qr_memory_block_online(struct qr_frames *frames, uint32_t slot)
 	for (uint64_t i = 0; i < SECTION_PAGES; i += BLOCK_PAGES)
 		qr_zone_put(frames, zone, first + i, BLOCK_ORDER);
 	slot_set(frames, slot, QR_BLOCK_ONLINE);
+	FRAME_TRACE(frames, MEMORY_BLOCK, slot, QR_BLOCK_ONLINE, 0);
 	return 0;
 }
 
@@ -338,12 +341,15 @@ qr_memory_block_offline(struct qr_frames *frames, uint32_t slot)
 	going_restore(frames, &going);
 	if (error != 0) {
 		slot_set(frames, slot, QR_BLOCK_ONLINE);
+		FRAME_TRACE(frames, MEMORY_BLOCK, slot, QR_BLOCK_ONLINE,
+		    -error);
 		return error;
 	}
 	for (uint64_t i = 0; i < SECTION_PAGES; i += BLOCK_PAGES)
 		qr_home_release(frames, going.first + i, BLOCK_ORDER);
 	zone_resize(frames, going.zone, -(int64_t)SECTION_PAGES);
 	slot_set(frames, slot, QR_BLOCK_OFFLINE);
+	FRAME_TRACE(frames, MEMORY_BLOCK, slot, QR_BLOCK_OFFLINE, 0);
 	return 0;
 }
 

@@ -57,6 +57,8 @@ pcp_spill(struct qr_frames *frames, struct qr_zone *zone, struct qr_pcp *pcp,
 	    (own - of_own) * sizeof(*frame));
 	pcp_store(&pcp->bare, bare - of_bare);
 	pcp_store(&pcp->own, own - of_own);
+	FRAME_TRACE(frames, LIST_SPILL, zone->index, of_bare + of_own,
+	    pcp->high);
 }
 
 /* Makes all frames of the list fit for mapped pages. */
@@ -116,6 +118,7 @@ pcp_refill(struct qr_frames *frames, struct qr_zone *zone, struct qr_pcp *pcp,
 	pcp_store(is_user ? &pcp->bare : &pcp->own, got);
 	qr_count_flush(frames, pcp);
 	pcp_note_refill(zone, pcp, got);
+	FRAME_TRACE(frames, LIST_REFILL, zone->index, got, pcp->high);
 	qr_watermark_signal(frames);
 	return got;
 }

@@ -459,6 +459,12 @@ qr_frame_set_ops(struct qr_frames *frames, const struct qr_frame_ops *ops,
 	frames->ops_ctx = ctx;
 }
 
+qr_trace_switch *
+qr_frame_trace(struct qr_frames *frames)
+{
+	return &frames->trace;
+}
+
 const struct qr_port *
 qr_frame_port(const struct qr_frames *frames)
 {

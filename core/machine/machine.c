@@ -433,6 +433,15 @@ stat_events(struct qr_machine *machine, const struct qr_swap_stat *swap,
 }
 
 void
+qr_machine_trace(struct qr_machine *machine, struct qr_trace *trace)
+{
+	machine_check_signature(machine);
+	/* Release pairs with the acquire in QR_TRACE. */
+	atomic_store_explicit(qr_frame_trace(machine->frames), trace,
+	    memory_order_release);
+}
+
+void
 qr_machine_stat(struct qr_machine *machine, struct qr_machine_stat *stat)
 {
 	machine_check_signature(machine);

@@ -301,6 +301,8 @@ qr_carve_grow(struct qr_slab_cache *cache, qr_gfp_t gfp)
 	cache->slab_count++;
 	cache->taken++;
 	slab_insert(cache, slab);
+	SLAB_TRACE(cache, SLAB_GROW, cache, 1u << cache->order,
+	    cache->slab_count);
 	qr_lock_release(cache->port, &cache->lock);
 	return object;
 }
@@ -312,6 +314,8 @@ slab_free(struct qr_slab_cache *cache, struct qr_page *slab)
 	slab_remove(cache, slab);
 	cache->slab_count--;
 	slab->u.slab.cache = NULL;
+	SLAB_TRACE(cache, SLAB_FREE, cache, 1u << cache->order,
+	    cache->slab_count);
 	qr_frame_free(cache->slabs->frames, slab);
 }
 

@@ -111,6 +111,11 @@ struct qr_slabs {
 };
 _Static_assert(sizeof(struct qr_slabs) <= 4096, "it fits one frame");
 
+/* One event of this folder; the cache is named by its address. */
+#define SLAB_TRACE(cache, event, a, b, c)                                      \
+	QR_TRACE(qr_frame_trace((cache)->slabs->frames), (cache)->port, event, \
+	    (uintptr_t)(a), b, c)
+
 #define SLAB_SIGNATURE  QR_SIGNATURE('S', 'l', 'a', 'b')
 #define SLABS_SIGNATURE QR_SIGNATURE('S', 'l', 'b', 's')
 

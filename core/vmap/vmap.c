@@ -222,6 +222,7 @@ qr_vmap_purge(struct qr_vmap *vmap)
 		if (count == 0)
 			return frames;
 		frames += purge_areas(vmap, areas, count);
+		VMAP_TRACE(vmap, VMAP_PURGE, count, frames, vmap->purges);
 	}
 }
 
@@ -293,6 +294,8 @@ qr_vmalloc(struct qr_vmap *vmap, size_t size_bytes, qr_gfp_t gfp)
 	area->caller = __builtin_return_address(0);
 	qr_lock_acquire(vmap->port, &vmap->lock);
 	vmap->mapped_pages += pages;
+	VMAP_TRACE(vmap, VMAP_ALLOC, area->segment.start, pages,
+	    vmap->arena.segments);
 	qr_lock_release(vmap->port, &vmap->lock);
 	void *address = (void *)(uintptr_t)page_address(area->segment.start);
 	if ((gfp & QR_GFP_ZERO) != 0)
@@ -327,6 +330,7 @@ qr_vfree(struct qr_vmap *vmap, void *address)
 	vmap->lazy_pages += area->pages;
 	vmap->mapped_pages -= area->pages;
 	bool is_due = vmap->lazy_pages >= QR_VMAP_LAZY_MAX;
+	VMAP_TRACE(vmap, VMAP_FREE, page, area->pages, vmap->arena.segments);
 	qr_lock_release(vmap->port, &vmap->lock);
 	if (is_due)
 		(void)qr_vmap_purge(vmap);

@@ -65,4 +65,8 @@ void qr_kmap_fini(struct qr_vmap *vmap);
 uint64_t qr_kmap_in_use_locked(const struct qr_vmap *vmap);
 void qr_check_kmap_locked(const struct qr_vmap *vmap);
 
+/* One event of this folder. */
+#define VMAP_TRACE(vmap, event, a, b, c)                                       \
+	QR_TRACE(qr_frame_trace((vmap)->frames), (vmap)->port, event, a, b, c)
+
 #endif
