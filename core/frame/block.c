@@ -174,6 +174,8 @@ fallback_take(struct qr_frames *frames, struct qr_zone *zone,
 	bool is_claimed = piece == BLOCK_ORDER;
 	if (!is_claimed && (type != QR_MIGRATE_MOVABLE || piece >= PIECE_ORDER))
 		is_claimed = block_suits(frames, zone, block, type, units);
+	if (piece < BLOCK_ORDER)
+		qr_watermark_boost(frames, zone);
 	if (is_claimed)
 		FRAME_TRACE(frames, BLOCK_CLAIM, zone->index, block, type);
 	else

@@ -144,6 +144,10 @@ struct qr_frame_config {
 				    moved: QR_ZONE_MOVABLE */
 	uint64_t watermark_scale; /* distance between the watermarks, at
 				     least, in 1/10000 of memory; 0: 10 */
+	uint64_t boost_scale;     /* how far a pageblock that gets mixed raises
+				     the goal of background reclaim, in
+				     1/10000 of the high watermark; 0: 15000;
+				     UINT64_MAX: not at all */
 	bool deflate_on_oom;      /* the balloon gives frames back before an
 				     allocation that may reclaim fails */
 	uint32_t plug_slots;      /* memory blocks that can be plugged, see
@@ -169,6 +173,7 @@ struct qr_zone_stat {
 	struct qr_watermarks marks;
 	uint64_t reserve[QR_ZONE_CLASSES]; /* left by who could have had a
 					      wider class (lowmem reserve) */
+	uint64_t boost;                    /* on top of low and high, for now */
 	uint64_t missed; /* allocations that wanted another node's */
 };
 
@@ -333,6 +338,10 @@ bool qr_frame_below_low(const struct qr_frames *frames);
 bool qr_frame_below_high(const struct qr_frames *frames);
 uint64_t qr_frame_want(const struct qr_frames *frames); /* pages up to high */
 struct qr_watermarks qr_frame_watermarks(const struct qr_frames *frames);
+
+/* Background reclaim has done what it could: the goal is the watermarks' again,
+ * until types mix the next time. */
+void qr_frame_unboost(struct qr_frames *frames);
 
 /* Gives every per-CPU list's pages back to the buddies. */
 void qr_frame_drain(struct qr_frames *frames);

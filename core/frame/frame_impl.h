@@ -56,10 +56,11 @@ struct qr_zone {
 	_Atomic(uint64_t) missed; /* (a) frames for want of nearer ones */
 
 	/* --- watermarks --- */
-	_Atomic(uint64_t) free_pages; /* (z,a) that can be allocated */
-	_Atomic(uint64_t) min_pages;  /* (a) */
-	_Atomic(uint64_t) low_pages;  /* (a) */
-	_Atomic(uint64_t) high_pages; /* (a) */
+	_Atomic(uint64_t) free_pages;  /* (z,a) that can be allocated */
+	_Atomic(uint64_t) min_pages;   /* (a) */
+	_Atomic(uint64_t) low_pages;   /* (a) */
+	_Atomic(uint64_t) high_pages;  /* (a) */
+	_Atomic(uint64_t) boost_pages; /* (a) on top of low and high */
 	/* (a) kept from allocations that could have used a wider class */
 	_Atomic(uint64_t) reserve[QR_ZONE_CLASSES];
 
@@ -111,6 +112,7 @@ struct qr_frames {
 	struct zonelist list[QR_NODES_MAX][QR_ZONE_CLASSES]; /* (c) */
 	uint64_t min_free_pages;  /* (c) as configured; 0: derived */
 	uint64_t watermark_scale; /* (c) 1/10000 */
+	uint64_t boost_scale;     /* (c) 1/10000 */
 	qr_pfn_t direct_end;      /* (c) frames from here on have no place in
 				     the direct map */
 

@@ -214,6 +214,10 @@ uint64_t qr_watermark_floor(const struct qr_zone *zone, qr_gfp_t gfp);
 /* Free pages that the zone lacks of its reserve. */
 uint64_t qr_watermark_missing(const struct qr_zone *zone);
 
+/* A pageblock of the zone is about to be mixed: background reclaim is to free
+ * more than usual, so that compaction finds room. Zone's lock held. */
+void qr_watermark_boost(struct qr_frames *frames, struct qr_zone *zone);
+
 /* Whether the zone's own free pages are below its low watermark. */
 bool qr_watermark_is_low(const struct qr_zone *zone);
 

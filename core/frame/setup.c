@@ -433,6 +433,7 @@ qr_frame_create(const struct qr_port *port, struct qr_boot *boot,
 	if (config != NULL) {
 		made->min_free_pages = config->min_free_pages;
 		made->watermark_scale = config->watermark_scale;
+		made->boost_scale = config->boost_scale;
 		made->deflate_on_oom = config->deflate_on_oom;
 		contig_init(made, config->contig_pages);
 	}

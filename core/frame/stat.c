@@ -157,6 +157,8 @@ qr_frame_zone_stat(const struct qr_frames *frames, unsigned index,
 			.high_pages = atomic_load_explicit(&zone->high_pages,
 			    memory_order_relaxed),
 		},
+		.boost = atomic_load_explicit(&zone->boost_pages,
+		    memory_order_relaxed),
 		.missed = atomic_load_explicit(&zone->missed,
 		    memory_order_relaxed),
 	};

@@ -17,6 +17,10 @@
 #define SCALE_DEFAULT 10u
 #define SCALE_WHOLE   10000u
 
+/* How far mixed pageblocks raise the goal of background reclaim at most, in
+ * SCALE_WHOLE of the high watermark; the field's. */
+#define BOOST_DEFAULT 15000u
+
 /* A reserve of more than this share would leave too little to work with. */
 #define MIN_FREE_DIVISOR 4u
 
@@ -188,22 +192,62 @@ qr_frame_below_min(const struct qr_frames *frames)
 	return free_pages(frames) < qr_frame_watermarks(frames).min_pages;
 }
 
+/* --- boost --- */
+
+void
+qr_watermark_boost(struct qr_frames *frames, struct qr_zone *zone)
+{
+	uint64_t scale =
+	    frames->boost_scale != 0 ? frames->boost_scale : BOOST_DEFAULT;
+	uint64_t high = hint(&zone->high_pages);
+	/* Where pages can't be moved no room helps; and a zone of a few
+	 * pageblocks would be emptied for one. */
+	if (frames->ops == NULL || frames->ops->migrate == NULL ||
+	    scale == UINT64_MAX || zone->pages < 4 * BLOCK_PAGES)
+		return;
+	uint64_t boost = qr_min(hint(&zone->boost_pages) + BLOCK_PAGES,
+	    high * scale / SCALE_WHOLE);
+	/* Relaxed: written under the lock, or set to 0. */
+	atomic_store_explicit(&zone->boost_pages, boost, memory_order_relaxed);
+	FRAME_TRACE(frames, BOOST, zone->index, boost, high);
+}
+
+void
+qr_frame_unboost(struct qr_frames *frames)
+{
+	for (unsigned i = 0; i < frames->zone_count; i++)
+		atomic_store_explicit(&frames->zone[i].boost_pages, 0,
+		    memory_order_relaxed);
+}
+
+static uint64_t
+boost_sum(const struct qr_frames *frames)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < frames->zone_count; i++)
+		sum += hint(&frames->zone[i].boost_pages);
+	return sum;
+}
+
 bool
 qr_frame_below_low(const struct qr_frames *frames)
 {
-	return free_pages(frames) < qr_frame_watermarks(frames).low_pages;
+	return free_pages(frames) <
+	       qr_frame_watermarks(frames).low_pages + boost_sum(frames);
 }
 
 bool
 qr_frame_below_high(const struct qr_frames *frames)
 {
-	return free_pages(frames) < qr_frame_watermarks(frames).high_pages;
+	return free_pages(frames) <
+	       qr_frame_watermarks(frames).high_pages + boost_sum(frames);
 }
 
 uint64_t
 qr_frame_want(const struct qr_frames *frames)
 {
-	uint64_t high = qr_frame_watermarks(frames).high_pages;
+	uint64_t high =
+	    qr_frame_watermarks(frames).high_pages + boost_sum(frames);
 	return high - qr_min(high, free_pages(frames));
 }
 

@@ -278,6 +278,7 @@ qr_machine_balance(struct qr_machine *machine)
 	unsigned order = qr_frame_compact_wanted(machine->frames);
 	if (order != 0)
 		(void)qr_frame_compact(machine->frames, order, COMPACT_BLOCKS);
+	qr_frame_unboost(machine->frames);
 	return freed;
 }
 

@@ -427,6 +427,60 @@ test_checker_names_the_invariant(void **state)
 	rig_destroy(rig);
 }
 
+static int
+move_none(void *ctx, struct qr_page *page, struct qr_page *to)
+{
+	(void)ctx;
+	(void)page;
+	(void)to;
+	return -QR_EPERM;
+}
+
+/* Whoever mixes pageblocks raises the goal of background reclaim, up to a bound
+ * and until that has run; but not where pages can't be moved. */
+static void
+test_boost(void **state)
+{
+	(void)state;
+	for (unsigned can_move = 0; can_move < 2; can_move++) {
+		struct rig *rig = rig_create(16384, 1, 64);
+		struct qr_frame_ops ops = rig_frame_ops;
+		struct qr_zone_stat stat;
+		if (can_move != 0)
+			ops.migrate = move_none;
+		qr_frame_set_ops(rig->frames, &ops, rig);
+		uint64_t want = qr_frame_want(rig->frames);
+		/* All pageblocks are in use by mapped pages, but for some
+		 * frames of each. */
+		size_t got = rig_exhaust(rig, QR_GFP_USER);
+		for (size_t i = 0; i < got; i++) {
+			if (i % 4 != 0)
+				continue;
+			qr_frame_free(rig->frames, rig->hoard[i]);
+			rig->hoard[i] = NULL;
+		}
+		qr_frame_drain(rig->frames);
+		for (unsigned i = 0; i < 300; i++)
+			assert_non_null(
+			    qr_frame_alloc(rig->frames, 0, 0, QR_PAGE_KERNEL));
+		qr_frame_zone_stat(rig->frames, 0, &stat);
+		assert_int_equal(want, 0);
+		if (can_move == 0) {
+			assert_int_equal(stat.boost, 0);
+		} else {
+			assert_in_range(stat.boost, 1,
+			    stat.marks.high_pages * 15000 / 10000);
+			want = qr_frame_want(rig->frames);
+			qr_frame_unboost(rig->frames);
+			uint64_t plain = qr_frame_want(rig->frames);
+			assert_true(plain == 0 || want == plain + stat.boost);
+			qr_frame_zone_stat(rig->frames, 0, &stat);
+			assert_int_equal(stat.boost, 0);
+		}
+		rig_destroy(rig);
+	}
+}
+
 int
 main(void)
 {
@@ -438,6 +492,7 @@ main(void)
 		cmocka_unit_test(test_which_piece),
 		cmocka_unit_test(test_contig_pageblocks),
 		cmocka_unit_test(test_indexes),
+		cmocka_unit_test(test_boost),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_checker_names_the_invariant),
 	};
