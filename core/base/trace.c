@@ -44,7 +44,7 @@ qr_trace_put(struct qr_trace *trace, const struct qr_port *port,
 	/* Relaxed, but the two of the number, which pair with those in
 	 * qr_trace_read: 0 says that the event is being written. */
 	__atomic_store_n(&at->number, 0, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
+	atomic_thread_fence(memory_order_release);
 	__atomic_store_n(&at->clock_ns, port->ops->clock(port->ctx),
 	    __ATOMIC_RELAXED);
 	__atomic_store_n(&at->a, event->a, __ATOMIC_RELAXED);
@@ -73,7 +73,7 @@ qr_trace_read(const struct qr_trace *trace, uint64_t *number,
 	event->type = __atomic_load_n(&at->type, __ATOMIC_RELAXED);
 	event->cpu = __atomic_load_n(&at->cpu, __ATOMIC_RELAXED);
 	/* Pairs with the fence in qr_trace_put. */
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	atomic_thread_fence(memory_order_acquire);
 	uint64_t after = __atomic_load_n(&at->number, __ATOMIC_RELAXED);
 	if (before == *number && after == *number)
 		return 0;
