@@ -90,6 +90,18 @@ qr_heap_page_address(const struct qr_heap_region *region, uint64_t page)
 	return (char *)base + (page << QR_PAGE_SHIFT);
 }
 
+/* --- kept.c: freed runs by length, runs lock held --- */
+
+/* A run of just so many pages, which are free and dirty. False: none is
+ * kept. */
+bool qr_heap_kept_take(struct qr_heap *heap, uint64_t pages, uint64_t *page);
+
+/* Keeps a run whose pages are free and dirty. False: it is not for that. */
+bool qr_heap_kept_add(struct qr_heap *heap, const struct qr_heap_run *run);
+
+/* Gives all that is kept to the buddy. False: that was nothing. */
+bool qr_heap_kept_join(struct qr_heap *heap);
+
 /* --- hint.c: what the source is told --- */
 
 /* Whether a run of so many pages, for calloc or not, may make chunks dense. */

@@ -11,6 +11,15 @@
 
 #include "pagemap_impl.h"
 
+/* Whether the run that begins at this word is nobody's. */
+static bool
+run_is_kept(const struct qr_heap_word *word)
+{
+	uint32_t tag = qr_heap_tag(word);
+	return !qr_tag_is_span(tag) &&
+	       (tag & QR_HEAP_TAG_KIND) == QR_HEAP_KIND_KEPT;
+}
+
 /* Pages of the run that begins at a page with this word; 0: none does. */
 static uint64_t
 run_pages(const struct qr_heap_place *place)
@@ -18,6 +27,8 @@ run_pages(const struct qr_heap_place *place)
 	uint32_t tag = qr_heap_tag(place->word);
 	if (tag == 0)
 		return 0;
+	if (run_is_kept(place->word))
+		return qr_tag_class(tag);
 	return qr_tag_is_span(tag) ? qr_span_of_word(place)->pages
 				   : place->word->value;
 }
@@ -48,10 +59,10 @@ qr_heap_walk(struct qr_heap *heap,
 			struct qr_heap_place place = { region, page,
 				&region->window->map[page] };
 			uint64_t pages = run_pages(&place);
-			if (pages != 0)
-				visit(ctx, &place, pages);
-			else
+			if (pages == 0)
 				pages = free_pages(region, page);
+			else if (!run_is_kept(place.word))
+				visit(ctx, &place, pages);
 			page += pages;
 		}
 	}
@@ -275,6 +286,8 @@ check_runs(struct check *check)
 	unsigned regions =
 	    atomic_load_explicit(&heap->regions, memory_order_relaxed);
 	size_t dirty = 0;
+	/* So that each page is in a run or free in the buddy. */
+	(void)qr_heap_kept_join(heap);
 	for (unsigned i = 0; i < regions; i++)
 		check_region(check, heap->region[i], &dirty);
 	qr_heap_walk(heap, check_visit, check);

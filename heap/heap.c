@@ -22,7 +22,7 @@
  *     thread.c               caches begin and end    detached.c  spans of none
  *     span.c                 pages cut into blocks   large.c  blocks of pages
  *     run.c  dirty.c         runs of pages           purge.c  gives them back
- *     hint.c                 says what will be touched
+ *     kept.c                 runs of a length       hint.c    what is to come
  *     idle.c                 a helper thread that does so while nobody calls
  *     frame/buddy.c          which pages are free
  *     qr_page_source, os.c   address space and memory
@@ -72,8 +72,8 @@
  * [heap.4] All words of a span carry its owner, class and unit. The owner
  *          changes under the lock of detached spans, from and to DETACHED,
  *          and a thread's own number is given and taken by that thread alone.
- * [heap.5] A page is free in the buddy or belongs to one run, but for what a
- *          purge has out; words of free pages are 0.
+ * [heap.5] A page is free in the buddy, kept, or belongs to one run, but for
+ *          what a purge has out; words of pages in the buddy are 0.
  * [heap.6] A dirty bit is set only for a free page, or by calloc for a moment
  *          for its own; a free page without one reads as zero.
  * [heap.7] held is the sum of all runs, dirty that of all dirty bits.

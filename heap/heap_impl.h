@@ -53,6 +53,7 @@ struct qr_heap_word {
 #define QR_HEAP_KIND_SPAN  0u /* with an owner number that is not 0 */
 #define QR_HEAP_KIND_LARGE 1u
 #define QR_HEAP_KIND_OWN   2u /* the heap's: a thread's cache, a table */
+#define QR_HEAP_KIND_KEPT  3u /* free, see kept.c: the class is its pages */
 #define QR_HEAP_TAG_CLASS  4u
 #define QR_HEAP_TAG_OWNER  12u
 
@@ -241,6 +242,9 @@ struct qr_heap_limit {
 #define QR_HEAP_ATTEND_IDLE 1u /* start the helper: idle.c */
 #define QR_HEAP_ATTEND_SOFT 2u /* tell the program: limit.c */
 
+/* The longest run that is kept, 256 KiB. */
+#define QR_HEAP_KEPT_PAGES 64u
+
 #define QR_HEAP_REGIONS      256u
 #define QR_HEAP_LEAF_THREADS 512u /* pointers in a page */
 #define QR_HEAP_LEAVES       128u
@@ -256,6 +260,11 @@ struct qr_heap {
 	size_t held_max;       /* (r) */
 	size_t reserved_bytes; /* (r) */
 	size_t metadata_bytes; /* (r) */
+
+	/* Free runs by length, see kept.c; (r). */
+	uint32_t kept[QR_HEAP_KEPT_PAGES]; /* first page + 1; 0: none */
+	uint64_t kept_lengths;             /* bit n: of n + 1 pages */
+	size_t kept_pages;
 
 	/* Purging; see purge.c. */
 	_Atomic(size_t) purge_above;  /* (a) dirty pages that start a purge */

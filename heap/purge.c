@@ -125,6 +125,7 @@ purge_pieces(struct qr_heap *heap, size_t keep, uint64_t least)
 	unsigned regions = atomic_load_explicit(&heap->regions,
 	    memory_order_acquire); /* pairs with region_publish */
 	qr_heap_lock(heap, QR_HEAP_LOCK_RUNS);
+	(void)qr_heap_kept_join(heap);
 	for (unsigned i = regions; i-- > 0;) {
 		struct qr_heap_region *region = heap->region[i];
 		struct purge_piece piece;

@@ -402,6 +402,25 @@ run_find(struct qr_heap *heap, uint64_t pages, unsigned align_order,
 	return -QR_ENOMEM;
 }
 
+/* The same, of what is kept if that will do or if no used pages are free. */
+static int
+run_find_free(struct qr_heap *heap, uint64_t pages, unsigned align_order,
+    struct qr_heap_run *run)
+{
+	if (align_order == 0 && qr_heap_kept_take(heap, pages, &run->page)) {
+		run->region = heap->region[0];
+		run->pages = pages;
+		return 0;
+	}
+	int err = run_find(heap, pages, align_order, run);
+	bool used = err == 0 && run->page < run->region->used_pages;
+	if (used || heap->kept_pages < pages || !qr_heap_kept_join(heap))
+		return err;
+	if (err == 0)
+		qr_buddy_return_range(&run->region->buddy, run->page, pages);
+	return run_find(heap, pages, align_order, run);
+}
+
 /* The same, from the start of a new region. */
 static int
 run_find_new(struct qr_heap *heap, uint64_t pages, unsigned align_order,
@@ -455,7 +474,7 @@ qr_heap_run_alloc(struct qr_heap *heap, uint64_t pages, unsigned align_order,
 	struct qr_heap_run found;
 	if (!qr_heap_limit_allows(heap, pages))
 		return -QR_ENOMEM;
-	int err = run_find(heap, pages, align_order, &found);
+	int err = run_find_free(heap, pages, align_order, &found);
 	if (err != 0)
 		err = run_find_new(heap, pages, align_order, &found);
 	if (err != 0)
@@ -478,7 +497,9 @@ qr_heap_run_free(struct qr_heap *heap, const struct qr_heap_run *run,
 	qr_heap_assert_locked(heap, QR_HEAP_LOCK_RUNS);
 	uint64_t dirty = run->fresh ? dirty_pages : run->pages;
 	qr_heap_dirty_set(run->region, run->page, dirty, true);
-	qr_buddy_return_range(&run->region->buddy, run->page, run->pages);
+	if (dirty != run->pages || !qr_heap_kept_add(heap, run))
+		qr_buddy_return_range(&run->region->buddy, run->page,
+		    run->pages);
 	/* Relaxed: changed under the lock, read bare as hints. */
 	atomic_fetch_add_explicit(&heap->dirty, dirty, memory_order_relaxed);
 	atomic_fetch_sub_explicit(&heap->held, run->pages,
@@ -494,6 +515,8 @@ qr_heap_run_extend(struct qr_heap *heap, struct qr_heap_run *run, uint64_t more)
 	if (more > region->pages - page || !qr_heap_limit_allows(heap, more))
 		return -QR_EBUSY;
 	int err = qr_buddy_take_range(&region->buddy, page, more);
+	if (err != 0 && qr_heap_kept_join(heap))
+		err = qr_buddy_take_range(&region->buddy, page, more);
 	if (err != 0)
 		return err;
 	err = run_open(heap, region, page, more, false);

@@ -21,4 +21,6 @@ at_most 30.5 hot 32
 at_most 31.5 hot 500
 at_most 31.5 batch 32
 at_most 75 calloc 100
+at_most 60 hot 2000
+at_most 1100 hot 40000
 exit $status

@@ -204,12 +204,60 @@ test_address_space_limit(void **state)
 	}
 }
 
+/* Runs of a length are kept whole, but joined before others take new pages. */
+static void
+kept(void *ctx)
+{
+	enum { COUNT = 40, BYTES = 40960 };
+	static char *block[COUNT];
+	(void)ctx;
+	qr_heap_free(qr_heap_malloc(3 * MIB)); /* the buddy has its pages */
+	for (unsigned i = 0; i < COUNT; i++) {
+		block[i] = qr_heap_malloc(BYTES);
+		memset(block[i], 1, BYTES);
+	}
+	for (unsigned i = 0; i < COUNT; i++)
+		qr_heap_free(block[i]);
+	for (unsigned i = COUNT; i-- > 0;)
+		if (qr_heap_malloc(BYTES) != block[i])
+			_exit(3);
+	qr_check_heap(true);
+	for (unsigned i = 0; i < COUNT; i++)
+		qr_heap_free(block[i]);
+	struct qr_heap_stats before;
+	struct qr_heap_stats after;
+	qr_heap_stats(&before);
+	if (before.dirty_bytes < COUNT * BYTES || before.large_blocks != 0)
+		_exit(4);
+	/* All of it is dirty again, so no page of it is new. */
+	void *all = qr_heap_malloc(COUNT * BYTES - 17 * QR_PAGE_SIZE);
+	qr_heap_stats(&after);
+	if (after.dirty_bytes >
+	    20 * QR_PAGE_SIZE + before.dirty_bytes - COUNT * BYTES)
+		_exit(5);
+	qr_heap_free(all);
+	qr_heap_free(qr_heap_malloc(BYTES));
+	(void)qr_heap_trim(0);
+	qr_heap_stats(&after);
+	qr_check_heap(true);
+	if (after.dirty_bytes != 0)
+		_exit(6);
+}
+
+static void
+test_kept(void **state)
+{
+	(void)state;
+	assert_int_equal(bed_in_child(kept, NULL), 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		/* First: before this process has a heap. */
 		cmocka_unit_test(test_address_space_limit),
+		cmocka_unit_test(test_kept),
 		cmocka_unit_test(test_calloc_fresh),
 		cmocka_unit_test(test_grow_in_place),
 		cmocka_unit_test(test_aligned),
