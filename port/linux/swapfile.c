@@ -7,10 +7,12 @@
  * disk space when they are written and give it back when they are trimmed. A
  * file system in RAM is refused, since swapping to it frees nothing.
  *
- * The size that the core sees shrinks when the disk refuses a write for want
- * of space, so a full disk is an ordinary "no more swap". The size stays below
- * RLIMIT_FSIZE; should that be lowered later, the signal that comes with the
- * refusal is taken away again.
+ * A write that is refused for want of space is an ordinary "no more swap": the
+ * core tries again when it has freed some, or when the file is larger than it
+ * was then. So that it tries again, too, when others have freed some, or
+ * RLIMIT_FSIZE was raised, the file is a page smaller for a while after each
+ * refusal. The size stays below RLIMIT_FSIZE; the signal that comes with a
+ * refusal of that kind is taken away again.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../../core/base/bits.h"
 #include "files.h"
 #include "linux.h"
 #include "print.h"
@@ -35,6 +38,12 @@
 
 /* Without --swap-max: as many times the budget, but half of what is free. */
 #define SWAP_BUDGETS 4u
+
+/* After a refusal the next write is tried so much later. */
+#define REFUSED_NS UINT64_C(200000000)
+
+/* When the file has its size again; 0: no write was refused since. */
+static _Atomic(uint64_t) refused_until_ns;
 
 /* A file of no name in the swap folder: its descriptor, or -errno. */
 static int
@@ -65,11 +74,17 @@ pages_allowed(const struct qr_linux_config *config, const struct statfs *fs)
 			    : config->budget_bytes * SWAP_BUDGETS;
 	if (config->swap_bytes_max == 0 && size > most)
 		size = most;
-	struct rlimit limit;
-	if (qr_sys4(SYS_prlimit64, 0L, RLIMIT_FSIZE, NULL, &limit) == 0 &&
-	    size > limit.rlim_cur)
-		size = limit.rlim_cur;
 	return size / QR_PAGE_SIZE;
+}
+
+/* So many pages, but no more than a file may have. */
+static uint64_t
+pages_limited(uint64_t pages)
+{
+	struct rlimit limit;
+	if (qr_sys4(SYS_prlimit64, 0L, RLIMIT_FSIZE, NULL, &limit) != 0)
+		return pages;
+	return qr_min(pages, (uint64_t)limit.rlim_cur / QR_PAGE_SIZE);
 }
 
 int
@@ -90,7 +105,11 @@ swapfile_open(const struct qr_linux_config *config)
 		return failed;
 	if (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC)
 		return -EMEDIUMTYPE;
-	atomic_store(&qr_linux.swap_pages, pages_allowed(config, &fs));
+	uint64_t most = pages_allowed(config, &fs);
+	atomic_store(&qr_linux.swap_pages, most);
+	/* The limit may be raised. */
+	if (pages_limited(most) < most)
+		atomic_store(&refused_until_ns, 1);
 	return own_fd_set(OWN_SWAP, file_create());
 }
 
@@ -100,7 +119,17 @@ linux_swap_size(void *ctx)
 	(void)ctx;
 	if (own_fd(OWN_SWAP) < 0)
 		return 0;
-	return atomic_load(&qr_linux.swap_pages);
+	uint64_t most = atomic_load(&qr_linux.swap_pages);
+	uint64_t until_ns = atomic_load(&refused_until_ns);
+	if (until_ns == 0)
+		return most;
+	uint64_t size = pages_limited(most);
+	if (linux_clock(NULL) < until_ns)
+		return size != 0 ? size - 1 : 0;
+	/* Another refusal that comes in between counts. */
+	if (size == most)
+		atomic_compare_exchange_strong(&refused_until_ns, &until_ns, 0);
+	return size;
 }
 
 /* The program must not get the signal that a write beyond RLIMIT_FSIZE has
@@ -128,8 +157,11 @@ transfer(long number, uint64_t slot, unsigned char *data, size_t count)
 			continue;
 		if (n == -EFBIG)
 			take_signal();
-		if (n == -ENOSPC || n == -EDQUOT || n == -EFBIG)
+		if (n == -ENOSPC || n == -EDQUOT || n == -EFBIG) {
+			atomic_store(&refused_until_ns,
+			    linux_clock(NULL) + REFUSED_NS);
 			return -QR_ENOSPC;
+		}
 		if (n <= 0)
 			return -QR_EIO;
 		data += n;
@@ -202,6 +234,8 @@ swapfile_copy(int *copy)
 	if (from < 0)
 		return 0;
 	int fd = file_create();
+	if (fd == -EMFILE && own_fd_release(OWN_RESERVE))
+		fd = file_create();
 	if (fd < 0)
 		return fd;
 	int failed = copy_extents(from, fd);

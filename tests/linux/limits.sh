@@ -10,7 +10,8 @@
 #   never    --overcommit=never: refused with ENOMEM, nothing half done
 #   floor    memory that can't be managed outgrows the budget: reported with a
 #            number that does
-#   disk     no room for the swap file, at the start and in the middle
+#   disk     no room for the swap file, at the start, in the middle, for a
+#            while
 #   signals  what ends or stops a program does so, and leaves nothing behind
 #   tree     forks, kills and many short children under pressure
 set -u
@@ -95,6 +96,7 @@ disk() {
 		budget 137 -m 32M -- "$press" random 48
 		exit $bad
 	) || bad=1
+	budget 0 -m 32M -- "$press" limited 36
 	[ "$(id -u)" = 0 ] || return
 	truncate -s 16M "$dir/image"
 	mkdir "$dir/small"

@@ -8,6 +8,8 @@
  *   shared    a shared anonymous mapping, then as much malloc'd again
  *   stack     MIB of stack in one go, then 32 MiB malloc'd
  *   threads   MIB stacks of 1 MiB at once, then 32 MiB malloc'd
+ *   limited   MIB that shrink by a third while no file may grow, then as much
+ *             of random when they may again
  *   gone      MIB of compressible words, first touched by a thread that is
  *             gone, with its stack, when memory becomes short
  *
@@ -21,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define MIB ((size_t)1 << 20)
@@ -202,6 +205,33 @@ press_gone(size_t size)
 	free(words);
 }
 
+static void
+press_limited(size_t size)
+{
+	struct rlimit limit;
+	uint64_t state = 1;
+	uint64_t *words = malloc(size);
+	if (words == NULL)
+		refused("malloc");
+	if (getrlimit(RLIMIT_FSIZE, &limit) != 0)
+		refused("limit");
+	rlim_t most = limit.rlim_cur;
+	limit.rlim_cur = 0;
+	setrlimit(RLIMIT_FSIZE, &limit);
+	/* Two of three words of a page. */
+	for (size_t i = 0; i < size / 8; i++)
+		words[i] = i % 512 < 340 ? next(&state) : 0;
+	limit.rlim_cur = most;
+	setrlimit(RLIMIT_FSIZE, &limit);
+	press_random(size);
+	state = 1;
+	for (size_t i = 0; i < size / 8; i++) {
+		if (words[i] != (i % 512 < 340 ? next(&state) : 0))
+			exit(4);
+	}
+	free(words);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -222,6 +252,8 @@ main(int argc, char **argv)
 	} else if (strcmp(what, "threads") == 0) {
 		press_threads(size / MIB);
 		press_random(32 * MIB);
+	} else if (strcmp(what, "limited") == 0) {
+		press_limited(size);
 	} else if (strcmp(what, "gone") == 0) {
 		press_gone(size);
 	} else {
