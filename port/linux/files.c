@@ -59,6 +59,26 @@ own_fd_set(enum own_fd which, int fd)
 	return fd < 0 ? fd : 0;
 }
 
+bool
+own_fd_release(enum own_fd which)
+{
+	bool open = own_fd(which) >= 0;
+	(void)own_fd_set(which, -1);
+	return open;
+}
+
+void
+open_reserve(void)
+{
+	int proc = own_fd(OWN_PROC);
+	if (own_fd(OWN_RESERVE) >= 0 || proc < 0)
+		return;
+	/* Beside it: that is a high number already. */
+	long fd = qr_sys3(SYS_fcntl, proc, (long)F_DUPFD_CLOEXEC, proc + 1L);
+	if (fd >= 0)
+		atomic_store(&own[OWN_RESERVE], (int)fd + 1);
+}
+
 int
 proc_open(const char *path, int flags)
 {
@@ -73,6 +93,10 @@ open_own_files(void)
 		(void)own_fd_set(OWN_PROC,
 		    (int)qr_sys4(SYS_openat, (long)AT_FDCWD, "/proc",
 			(long)(O_PATH | O_DIRECTORY | O_CLOEXEC), 0L));
+	open_reserve();
+	/* Those of a fork's parent first, should there be no more. */
+	(void)own_fd_release(OWN_MEM);
+	(void)own_fd_release(OWN_STATUS);
 	/* Without it pages that the program may not read stay in. */
 	(void)own_fd_set(OWN_MEM, proc_open("self/mem", O_RDONLY));
 	return own_fd_set(OWN_STATUS, proc_open("self/status", O_RDONLY));

@@ -22,6 +22,7 @@ enum own_fd {
 	OWN_STATE_DIR, /* where the summary is kept; the root process's */
 	OWN_IMAGE,     /* the statically linked program that this is; carry.c */
 	OWN_JSON,      /* the file of --json; the root process's */
+	OWN_RESERVE,   /* nothing: given up for a fork without descriptors */
 	OWN_FDS,
 };
 
@@ -31,6 +32,12 @@ int own_fd(enum own_fd which);
 /* Takes over fd, which may be an error, in the place of what there was, which
  * is closed. 0, or the error. */
 int own_fd_set(enum own_fd which, int fd);
+
+/* Closes it, so that another can be had. True: it was open. */
+bool own_fd_release(enum own_fd which);
+
+/* Has a descriptor in reserve, if one can be had. */
+void open_reserve(void);
 
 /* Gives fd a high number, close-on-exec, so that the program's own numbers stay
  * what they would be; returns it. */

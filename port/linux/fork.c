@@ -29,6 +29,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "../../core/base/check.h"
 #include "files.h"
@@ -46,6 +47,7 @@ static struct {
 	int swap_copy;            /* the child's swap file, -1: none */
 	struct ledger_slot *slot; /* the child's, with its credits */
 	uint64_t credits;         /* as many, pages */
+	struct rlimit limit;      /* RLIMIT_NOFILE, as the program has it */
 } fork_state;
 
 /* Between two looks at a thread that is inside: it may have been about to
@@ -84,6 +86,29 @@ pager_stop_others(struct qr_thread *thread)
 	helper_wait_outside();
 }
 
+/* The program may have used up all descriptors that its soft limit allows; what
+ * a child needs is had beyond that. */
+static void
+limit_lift(void)
+{
+	struct rlimit *limit = &fork_state.limit;
+	struct rlimit lifted;
+	if (qr_sys4(SYS_prlimit64, 0L, (long)RLIMIT_NOFILE, NULL, limit) != 0)
+		limit->rlim_cur = limit->rlim_max = 0;
+	lifted = *limit;
+	lifted.rlim_cur = lifted.rlim_max;
+	if (limit->rlim_cur < limit->rlim_max)
+		qr_sys4(SYS_prlimit64, 0L, (long)RLIMIT_NOFILE, &lifted, NULL);
+}
+
+static void
+limit_put_back(void)
+{
+	const struct rlimit *limit = &fork_state.limit;
+	if (limit->rlim_cur < limit->rlim_max)
+		qr_sys4(SYS_prlimit64, 0L, (long)RLIMIT_NOFILE, limit, NULL);
+}
+
 int
 pager_fork_prepare(struct qr_thread *thread)
 {
@@ -98,9 +123,11 @@ pager_fork_prepare(struct qr_thread *thread)
 	pager_stop_others(thread);
 	fork_state.slot = slot;
 	fork_state.credits = atomic_load(&slot->credits);
+	limit_lift();
 	failed = swapfile_copy(&fork_state.swap_copy);
 	if (failed == 0)
 		return 0;
+	limit_put_back();
 	pager_let_others();
 	ledger_slot_free(slot);
 	return -ENOMEM;
@@ -114,6 +141,8 @@ pager_fork_parent(struct qr_thread *thread, long pid)
 		return;
 	if (fork_state.swap_copy >= 0)
 		qr_sys1(SYS_close, fork_state.swap_copy);
+	open_reserve();
+	limit_put_back();
 	if (pid < 0)
 		ledger_slot_free(fork_state.slot);
 	pager_let_others();
@@ -158,6 +187,8 @@ drop_unforked(void)
 static void
 child_descriptors(void)
 {
+	/* Closed first, should there be no more descriptors. */
+	(void)own_fd_release(OWN_UFFD);
 	if (mmu_open() != 0)
 		linux_die("a fork's child could not open a userfaultfd", 125);
 	if (handler_start() != 0)
@@ -192,6 +223,7 @@ pager_fork_child(struct qr_thread *thread)
 	struct qr_machine_stat stat;
 	credit_forked();
 	stat_page_open();
+	limit_put_back();
 	qr_machine_stat(qr_linux.machine, &stat);
 	pager_leave(thread);
 	if (stat.frames_user > HELPER_FROM_PAGES)

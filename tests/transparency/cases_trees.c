@@ -56,6 +56,42 @@ fork_server(void)
 	say("%u %d\n", good, is_whole(bytes, copy, size));
 }
 
+/* Forks of a process that has no descriptor left. */
+static int
+without_descriptors(const unsigned char *bytes, const unsigned char *copy)
+{
+	struct rlimit limit;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = 200;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	while (dup(1) >= 0)
+		;
+	for (int i = 0; i < 3; i++) {
+		int status = -1;
+		chill();
+		pid_t pid = case_fork();
+		if (pid == 0) {
+			chill();
+			_exit(!is_whole(bytes, copy, MIB) || dup(1) >= 0);
+		}
+		if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
+			return 2 + i;
+	}
+	return is_whole(bytes, copy, MIB) ? 0 : 5;
+}
+
+static void
+no_descriptors(void)
+{
+	unsigned char *bytes = cell_fill(MIB, 4);
+	unsigned char *copy = cell(MIB);
+	memcpy(copy, bytes, MIB);
+	pid_t pid = case_fork();
+	if (pid == 0)
+		_exit(without_descriptors(bytes, copy));
+	say_child("forks", pid);
+}
+
 /* Workers that wait on one socket. */
 static void
 preforked(void)
@@ -453,6 +489,7 @@ vfork_from_threads_stack(void)
 
 static const struct test_case cases[] = {
 	{ "fork_server", fork_server, 0 },
+	{ "no_descriptors", no_descriptors, 0 },
 	{ "preforked", preforked, 0 },
 	{ "daemons", daemons, CASE_ALONE },
 	{ "forks_beside_threads", forks_beside_threads, CASE_HELD },
