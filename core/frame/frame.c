@@ -65,7 +65,8 @@
  * asked for it back), set aside for large pieces (contig), or shut (isolate).
  * A zone has one buddy for each type, so what can be moved out of the way and
  * what can't do not mix, as long as each type has something free; what happens
- * then is in block.c. All are movable at first. Freeing goes by the pageblock's
+ * then is in block.c. All are movable at first, and stay so in a zone of few
+ * pageblocks (zone.c). Freeing goes by the pageblock's
  * type, whoever used the frame.
  *
  * 4. Lists of the CPUs

@@ -70,6 +70,7 @@ struct qr_zone {
 						    the pageblock */
 	struct qr_buddy balloon;                 /* (z) given away */
 	uint8_t *block_type;     /* (z) [zone_end_block] enum qr_migrate_type */
+	bool has_contig;         /* (c) some are set aside */
 	uint64_t compact_hand;   /* (z) pageblock where compaction goes on */
 	uint32_t compact_failed; /* (z) in a row, at most COMPACT_DEFER_MAX */
 	uint32_t compact_skip;   /* (z) attempts still to be left out */

@@ -377,6 +377,7 @@ contig_init(struct qr_frames *frames, uint64_t pages)
 	struct qr_zone *zone = &frames->zone[i];
 	uint64_t block = (zone->end - zone->base) >> BLOCK_ORDER;
 	uint64_t low = zone_first_block(zone) + 1;
+	zone->has_contig = pages >= BLOCK_PAGES && block > low;
 	for (; pages >= BLOCK_PAGES && block > low; pages -= BLOCK_PAGES)
 		zone->block_type[--block] = QR_MIGRATE_CONTIG;
 }

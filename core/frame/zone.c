@@ -27,6 +27,20 @@ qr_zone_knows(const struct qr_zone *zone, uint64_t unit)
 	       qr_buddy_is_free(&zone->balloon, unit, NULL);
 }
 
+/*
+ * Whose pageblocks the request is served from. A zone that has fewer of them
+ * than there are types is not parted, unless some are set aside: nearly each
+ * request would have to take another type's.
+ */
+static enum qr_migrate_type
+zone_type_of(const struct qr_zone *zone, qr_gfp_t gfp)
+{
+	return zone->end - zone->base < QR_MIGRATE_TYPES * BLOCK_PAGES &&
+		       !zone->has_contig
+		   ? QR_MIGRATE_MOVABLE
+		   : qr_gfp_migrate_type(gfp);
+}
+
 /* Free units that may become pages of the type. Zone's lock held. */
 static uint64_t
 zone_free_for(const struct qr_zone *zone, enum qr_migrate_type type)
@@ -54,7 +68,7 @@ qr_zone_take(struct qr_frames *frames, struct qr_zone *zone, qr_gfp_t gfp,
     unsigned order, uint64_t *first)
 {
 	uint64_t unit;
-	enum qr_migrate_type type = qr_gfp_migrate_type(gfp);
+	enum qr_migrate_type type = zone_type_of(zone, gfp);
 	uint64_t left = qr_watermark_floor(zone, gfp) + ((uint64_t)1 << order);
 	qr_lock_acquire(frames->port, &zone->lock);
 	bool is_taken = zone_free_for(zone, type) >= left &&
@@ -81,7 +95,7 @@ qr_zone_put(struct qr_frames *frames, struct qr_zone *zone, uint64_t first,
 static uint32_t
 refill_count(const struct qr_zone *zone, qr_gfp_t gfp)
 {
-	uint64_t free_pages = zone_free_for(zone, qr_gfp_migrate_type(gfp));
+	uint64_t free_pages = zone_free_for(zone, zone_type_of(zone, gfp));
 	uint64_t plain =
 	    qr_watermark_floor(zone, gfp & ~(QR_GFP_ATOMIC | QR_GFP_RESERVE));
 	if (free_pages > plain) {
@@ -99,7 +113,7 @@ qr_zone_take_singles(struct qr_frames *frames, struct qr_zone *zone,
 	qr_lock_acquire(frames->port, &zone->lock);
 	count = (uint32_t)qr_min(count, refill_count(zone, gfp));
 	uint32_t got = qr_block_take_singles(frames, zone,
-	    qr_gfp_migrate_type(gfp), indexes, count);
+	    zone_type_of(zone, gfp), indexes, count);
 	QR_ASSERT(got == count, "%u frames of %u and %llu free pages", got,
 	    count, (unsigned long long)atomic_load(&zone->free_pages));
 	qr_zone_count(frames, zone, -(int64_t)count);

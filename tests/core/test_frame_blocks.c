@@ -340,6 +340,28 @@ test_contig_pageblocks(void **state)
 
 /* --- figures --- */
 
+/* A zone of fewer pageblocks than types serves everybody from the same. */
+static void
+test_small_zones_are_not_parted(void **state)
+{
+	static const uint64_t sizes[] = { QR_MIGRATE_TYPES * BLOCK_PAGES - 1,
+		QR_MIGRATE_TYPES * BLOCK_PAGES };
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct rig *rig = rig_create(sizes[i], 1, 0);
+		struct qr_zone_types types;
+		struct qr_page *page =
+		    qr_frame_alloc(rig->frames, 0, 3, QR_PAGE_KERNEL);
+		assert_non_null(page);
+		qr_frame_zone_types(rig->frames, 0, &types);
+		assert_int_equal(types.blocks[QR_MIGRATE_UNMOVABLE] != 0,
+		    i == 1);
+		assert_int_equal(types.mixed[QR_MIGRATE_UNMOVABLE], 0);
+		qr_frame_free(rig->frames, page);
+		rig_destroy(rig);
+	}
+}
+
 static void
 test_indexes(void **state)
 {
@@ -491,6 +513,7 @@ main(void)
 		cmocka_unit_test(test_half_a_pageblock_decides),
 		cmocka_unit_test(test_which_piece),
 		cmocka_unit_test(test_contig_pageblocks),
+		cmocka_unit_test(test_small_zones_are_not_parted),
 		cmocka_unit_test(test_indexes),
 		cmocka_unit_test(test_boost),
 		cmocka_unit_test(test_names),

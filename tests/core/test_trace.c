@@ -12,7 +12,7 @@
 #include "random.h"
 
 #define EVENTS 65536u
-#define PAGES  2048u
+#define PAGES  8192u
 #define HELD   200u
 
 static struct qr_trace_event events[EVENTS];

@@ -238,17 +238,17 @@ test_faults(void **state)
 	measure(&bed, &(struct gate){ "anonymous fault, write", work_touch, 16,
 			  2400, 900 });
 	measure(&bed, &(struct gate){ "anonymous fault, read", work_read, 16,
-			  2460, 900 });
+			  2400, 900 });
 	struct qr_space *parent = bed.space;
 	assert_int_equal(qr_space_fork(parent, &bed.space), 0);
 	bed.next = 0;
 	measure(&bed, &(struct gate){ "copy-on-write fault, copy", work_touch,
-			  16, 2660, 900 });
+			  16, 2600, 900 });
 	qr_space_destroy(bed.space);
 	bed.space = parent;
 	bed.next = 40;
 	measure(&bed, &(struct gate){ "copy-on-write fault, reuse", work_touch,
-			  16, 760, 450 });
+			  16, 720, 450 });
 	measure(&bed, &(struct gate){ "munmap of a touched page, each",
 			  work_unmap, 32, 1000, 450 });
 	bed_end(&bed);
