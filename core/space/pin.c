@@ -211,7 +211,10 @@ qr_space_pin(struct qr_space *space, struct qr_pin *pin, qr_vaddr_t start,
 		.access = access,
 	};
 	int error = qr_populate(&populate);
-	if (error != 0)
+	/* A shorter range needs no fence: its pages were pinned before. */
+	if (error == -QR_EFAULT && populate.at > start)
+		pin_store(&pin->end, populate.at);
+	else if (error != 0)
 		qr_space_unpin(pin);
 	return error;
 }

@@ -290,7 +290,8 @@ void qr_space_pin_unregister(struct qr_space *space, struct qr_pin *pin);
 /*
  * Brings the managed pages of the range in and pins them, replacing what the
  * pin held. Pages outside the space's areas and in QR_MAP_FOREIGN ones are
- * passed over. Errors as qr_space_fault; then nothing is pinned.
+ * passed over. Errors as qr_space_fault; then nothing is pinned, but with
+ * -QR_EFAULT what lies before the first page that may not be touched so.
  */
 QR_MUST_CHECK int qr_space_pin(struct qr_space *space, struct qr_pin *pin,
     qr_vaddr_t start, uint64_t size_bytes, unsigned access);

@@ -257,15 +257,15 @@ pin_range(struct qr_thread *thread, uintptr_t start, size_t size_bytes,
 		return -ENOMEM;
 	int failed =
 	    qr_space_pin(qr_linux.space, pin, start, size_bytes, access);
-	if (failed != 0)
+	if (failed != 0 && failed != -QR_EFAULT)
 		return failed;
 	thread->pin_count++;
 	if (size_bytes <= PAGER_PIN_LITTLE)
-		return 0;
+		return failed;
 	thread->pinned += size_bytes;
 	atomic_fetch_add_explicit(&pinned, size_bytes,
 	    memory_order_relaxed); /* see pin_is_allowed */
-	return 0;
+	return failed;
 }
 
 int
@@ -332,6 +332,8 @@ pager_pin_long(struct qr_thread *thread, struct qr_pin *pin, uintptr_t start,
 		qr_space_pin_register(qr_linux.space, pin);
 	int failed =
 	    qr_space_pin(qr_linux.space, pin, start, size_bytes, access);
+	if (failed != 0)
+		qr_space_unpin(pin);
 	pager_leave(thread);
 	return failed;
 }

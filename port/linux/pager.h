@@ -25,8 +25,9 @@ bool pager_fault(struct qr_thread *thread, int signal_number,
  * Makes the managed pages of the range present with the access
  * (QR_ACCESS_*) and keeps them so until pager_unpin. Memory that is not
  * managed is passed over. 0; -EFAULT: the program may not do that (let the
- * kernel say so); -ENOMEM: more than can be held at once (the call is to be
- * served in pieces): then this range is not pinned.
+ * kernel say so), what lies before the page where it may not is pinned;
+ * -ENOMEM: more than can be held at once (the call is to be served in
+ * pieces): then this range is not pinned.
  */
 int pager_pin(struct qr_thread *thread, uintptr_t start, size_t size_bytes,
     unsigned access);

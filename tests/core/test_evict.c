@@ -181,12 +181,14 @@ test_pinned(void **state)
 		    0);
 	qr_space_unpin(&pin);
 	assert_int_equal(evict_all(s.bed), 5);
-	/* What it may not have is not pinned. */
+	/* What it may not have is not pinned, what lies before is. */
 	assert_int_equal(bed_protect(s.space, 20, 1, QR_PROT_READ), 0);
 	assert_int_equal(qr_space_pin(s.space, &pin,
 			     BED_BASE + 19 * QR_PAGE_SIZE, 2 * QR_PAGE_SIZE,
 			     QR_ACCESS_WRITE),
 	    -QR_EFAULT);
+	assert_int_equal(evict_all(s.bed), 0);
+	qr_space_unpin(&pin);
 	assert_int_equal(evict_all(s.bed), 1);
 	/* Holes and ranges past the end are passed over. */
 	assert_int_equal(qr_space_pin(s.space, &pin,

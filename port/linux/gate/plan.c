@@ -28,35 +28,19 @@
 #define WAITV_COUNT_MAX  128u
 #define MESSAGES_MAX     1024u
 
-/* Arguments that are only sometimes written may lie where they can't be. */
-static int
-pin_some(struct qr_thread *thread, uintptr_t start, size_t size_bytes,
-    unsigned access)
-{
-	int error = pager_pin(thread, start, size_bytes, access);
-	if (error == -EFAULT && access == QR_ACCESS_WRITE)
-		error = pager_pin(thread, start, size_bytes, QR_ACCESS_READ);
-	return error;
-}
-
 int
 pin_always(struct qr_thread *thread, uintptr_t start, size_t size_bytes,
     unsigned access)
 {
 	if (start == 0 || size_bytes == 0)
 		return 0;
+	/* The size may be more than the call will touch: what may not be
+	 * touched does not decide about what lies before it. */
 	int error = pager_pin(thread, start, size_bytes, access);
-	if (error == -EFAULT) {
-		/* The size may be more than the call will touch: what lies on
-		 * the next page must not decide about the first. */
-		size_t first = QR_PAGE_SIZE - start % QR_PAGE_SIZE;
-		if (first > size_bytes)
-			first = size_bytes;
-		error = pin_some(thread, start, first, access);
-		if (error != -ENOMEM && first < size_bytes)
-			error = pin_some(thread, start + first,
-			    size_bytes - first, access);
-	}
+	/* Arguments that are only sometimes written may lie where they can't
+	 * be. */
+	if (error == -EFAULT && access == QR_ACCESS_WRITE)
+		error = pager_pin(thread, start, size_bytes, QR_ACCESS_READ);
 	if (error == -ENOMEM)
 		atomic_fetch_add_explicit(&gate.unpinned, 1,
 		    memory_order_relaxed); /* a statistic */
