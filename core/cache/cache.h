@@ -233,6 +233,11 @@ uint64_t qr_cache_balance(struct qr_cache *cache);
  */
 QR_MUST_CHECK int qr_cache_evict(struct qr_page *page, uint32_t shadow);
 
+/* A held victim that nothing maps goes on in the frame of to, which was just
+ * allocated for QR_PAGE_CACHED, where the policy has it and nobody holds it;
+ * its own frame is the caller's. */
+void qr_cache_move(struct qr_page *page, struct qr_page *to);
+
 uint64_t qr_cache_drop(struct qr_cache *cache);
 
 /* Forgets the shadows of all objects; returns how many those were. */

@@ -268,3 +268,34 @@ qr_cached_remove(struct qr_page *page, uint64_t word)
 	qr_cached_release(port, page);
 	qr_frame_free(cache->frames, page);
 }
+
+/* --- moving --- */
+
+void
+qr_cache_move(struct qr_page *page, struct qr_page *to)
+{
+	struct qr_object *object = qr_cached_object(page);
+	struct qr_cache *cache = object->cache;
+	const struct qr_port *port = cache->port;
+	uint64_t number = page->u.cached.index;
+	uint32_t dirty = qr_cached_state(page) & QR_CACHED_DIRTY;
+	struct qr_index_spares none = { NULL };
+	to->u.cached.object = object;
+	to->u.cached.index = page->u.cached.index;
+	/* Relaxed: nobody else knows it. */
+	atomic_store_explicit(page_state(to), QR_CACHED_BUSY | dirty,
+	    memory_order_relaxed);
+	__builtin_memcpy(qr_cached_data(to), qr_cached_data(page),
+	    QR_PAGE_SIZE);
+	qr_lock_acquire(port, &object->lock);
+	bool set =
+	    qr_index_set(&object->index, number, word_of_page(to), &none);
+	QR_ASSERT(set, "cache.1: page %llu has no place in its index",
+	    (unsigned long long)number);
+	qr_lock_release(port, &object->lock);
+	cache->ops->page_in(cache->ops_ctx, to, NULL);
+	/* Who sleeps on the old one wakes and looks for its number. The object
+	 * may be gone from the second release on. */
+	qr_cached_release(port, page);
+	qr_cached_release(port, to);
+}

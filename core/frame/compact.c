@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * frame/compact.c: larger blocks out of memory that is in pieces, by moving
- * mapped pages out of the way; see frame.c, part 5.
+ * mapped and cached pages out of the way; see frame.c, part 5.
  *
  * 1. One way for all. A range of frames is taken: what is free of it comes off
  * its buddy, and what mapped pages have is moved elsewhere, until the taker has
@@ -21,15 +21,15 @@
  * pass; there are PASSES of them.
  *
  * 2. Which range. None, unless the zone's smaller free blocks together would
- * make one: the pages go into those. Ranges with a frame that is neither free nor mapped are left
- * out; of the others, the first that has few pages to move (an eighth), else
- * the one that has fewest, but less than half. The search goes on from where
- * the last one ended, so that a page which can't be moved is not tried each
- * time.
+ * make one: the pages go into those. Ranges with a frame that is neither free
+ * nor mapped or cached are left out; of the others, the first that has few
+ * pages to move (an eighth), else the one that has fewest, but less than half.
+ * The search goes on from where the last one ended, so that a page which can't
+ * be moved is not tried each time.
  *
  * 3. Giving up. A zone in which it failed is left alone for the next 1, 2, 4 ...
- * 64 attempts. Pages on no list of the policy (pinned, locked, shared by a
- * fork) say -QR_EPERM: the range is hopeless. Busy ones say -QR_EBUSY.
+ * 64 attempts. Pages on no list of the policy (locked, about to come or go) and
+ * pinned ones say -QR_EPERM: the range is hopeless. Busy ones say -QR_EBUSY.
  *
  * Locks: the zone's is held for one pageblock at a time; none while a page is
  * moved.
@@ -150,13 +150,15 @@ chunk_hold_page(struct qr_frames *frames, struct chunk *chunk,
 	chunk_hold(chunk, page_index(frames, page) - chunk->zone->base);
 }
 
-/* A frame outside of the chunk to move a page to; those inside become ours. */
+/* A frame outside of the chunk to move a page to; those inside become ours.
+ * What objects have is in the direct map. */
 static struct qr_page *
-target_alloc(struct qr_frames *frames, struct chunk *chunk)
+target_alloc(struct qr_frames *frames, struct chunk *chunk,
+    enum qr_page_kind kind)
 {
+	qr_gfp_t gfp = kind == QR_PAGE_USER ? QR_GFP_USER : QR_GFP_RECLAIMABLE;
 	for (;;) {
-		struct qr_page *to =
-		    qr_frame_alloc(frames, QR_GFP_USER, 0, QR_PAGE_USER);
+		struct qr_page *to = qr_frame_alloc(frames, gfp, 0, kind);
 		if (to == NULL || !chunk_covers(chunk, page_index(frames, to) -
 							   chunk->zone->base))
 			return to;
@@ -174,9 +176,9 @@ count_one(_Atomic(uint64_t) *counter)
 
 static int
 chunk_move_one(struct qr_frames *frames, struct chunk *chunk,
-    struct qr_page *page)
+    struct qr_page *page, enum qr_page_kind kind)
 {
-	struct qr_page *to = target_alloc(frames, chunk);
+	struct qr_page *to = target_alloc(frames, chunk, kind);
 	if (to == NULL)
 		return -QR_ENOMEM;
 	int error = frames->ops->migrate(frames->ops_ctx, page, to);
@@ -209,9 +211,10 @@ chunk_move_all(struct qr_frames *frames, struct chunk *chunk)
 		    atomic_load_explicit(&page->kind, memory_order_relaxed);
 		if (kind == QR_PAGE_FREE)
 			continue; /* about to be used, or on a list */
-		if (kind != QR_PAGE_USER)
+		if (!page_kind_moves(kind))
 			return -QR_EPERM;
-		int error = chunk_move_one(frames, chunk, page);
+		int error = chunk_move_one(frames, chunk, page,
+		    (enum qr_page_kind)kind);
 		if (error == -QR_ENOMEM || error == -QR_EPERM)
 			return error;
 		if (error != 0)
@@ -304,8 +307,8 @@ range_cost(const struct qr_frames *frames, struct qr_zone *zone, uint64_t first,
 			continue;
 		}
 		const struct qr_page *page = &frames->pages[zone->base + at];
-		if (atomic_load_explicit(&page->kind, memory_order_relaxed) !=
-		    QR_PAGE_USER)
+		if (!page_kind_moves(atomic_load_explicit(&page->kind,
+			memory_order_relaxed)))
 			return UINT64_MAX;
 		cost++;
 		at++;

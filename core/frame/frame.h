@@ -129,10 +129,10 @@ struct qr_frame_ops {
 	int (*reclaim)(void *ctx, qr_gfp_t gfp, size_t want);
 	/* Free memory fell below low. Any lock may be held. */
 	void (*low)(void *ctx);
-	/* Moves the contents and mappings of a page of kind QR_PAGE_USER, or
-	 * one that was a moment ago, to another frame: 0. -QR_EPERM: it can't
-	 * be moved; -QR_EBUSY: not now. Nothing of the frame layer is held.
-	 * NULL: no page can. */
+	/* Moves the contents and mappings of a page of a kind that can be
+	 * moved, or that was one a moment ago, to another frame, whose kind is
+	 * the same: 0. -QR_EPERM: it can't be moved; -QR_EBUSY: not now.
+	 * Nothing of the frame layer is held. NULL: no page can. */
 	int (*migrate)(void *ctx, struct qr_page *page, struct qr_page *to);
 };
 

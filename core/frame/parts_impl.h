@@ -148,6 +148,14 @@ page_use_fields(uint64_t bits)
 	return use.fields;
 }
 
+/* Whether pages of a kind can be moved to another frame, if who owns them
+ * agrees (ops->migrate). */
+static inline bool
+page_kind_moves(uint8_t kind)
+{
+	return kind == QR_PAGE_USER || kind == QR_PAGE_CACHED;
+}
+
 /* Of a block in use that has one reference and no flags. */
 static inline uint64_t
 page_use_by(enum qr_page_kind kind, unsigned order, unsigned zone)

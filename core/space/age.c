@@ -38,14 +38,8 @@ qr_spaces_test_young(struct qr_spaces *spaces, struct qr_page *page)
 	struct qr_rmap_cursor cursor = { 0 };
 	struct qr_rmap_place place;
 	bool young = false;
-	while (qr_rmap_step(page, &cursor, &place)) {
-		qr_pte_word *word =
-		    qr_table_find(&place.space->table, place.address);
-		QR_ASSERT(word != NULL,
-		    "space.4: no node for a mapping at 0x%llx",
-		    (unsigned long long)place.address);
-		young |= age_test_entry(spaces->port, word);
-	}
+	while (qr_rmap_step(page, &cursor, &place))
+		young |= age_test_entry(spaces->port, qr_rmap_word(&place));
 	return young;
 }
 

@@ -46,15 +46,6 @@ struct evict {
 };
 _Static_assert(QR_EVICT_MAX <= 64, "pages of an eviction are bits of a word");
 
-static qr_pte_word *
-evict_word(const struct qr_rmap_place *place)
-{
-	qr_pte_word *word = qr_table_find(&place->space->table, place->address);
-	QR_ASSERT(word != NULL, "space.4: no node for a mapping at 0x%llx",
-	    (unsigned long long)place->address);
-	return word;
-}
-
 static struct qr_rmap_place
 evict_first_place(const struct qr_page *page)
 {
@@ -71,67 +62,10 @@ static bool
 evict_is_out(const struct qr_page *page)
 {
 	struct qr_rmap_place place = evict_first_place(page);
-	return !qr_pte_has_frame(qr_pte_read(evict_word(&place)));
+	return !qr_pte_has_frame(qr_pte_read(qr_rmap_word(&place)));
 }
 
 /* --- claim --- */
-
-static bool
-evict_claim_entry(qr_pte_word *word)
-{
-	struct qr_pte pte = qr_pte_read(word);
-	if (qr_pte_is_busy(pte))
-		return false;
-	QR_ASSERT((pte.bits & QR_PTE_LOCKED) == 0,
-	    "space.9: a locked page was on a list: entry 0x%llx",
-	    (unsigned long long)pte.bits);
-	QR_ASSERT(qr_pte_has_frame(pte),
-	    "space.4: entry 0x%llx of a mapped page has no frame",
-	    (unsigned long long)pte.bits);
-	return qr_pte_try_claim(word, pte);
-}
-
-/* Claims all entries that map the page, or none. (page lock) */
-static bool
-evict_claim(struct qr_spaces *spaces, const struct qr_page *page)
-{
-	struct qr_rmap_cursor cursor = { 0 };
-	struct qr_rmap_place place;
-	size_t claimed = 0;
-	while (qr_rmap_step(page, &cursor, &place)) {
-		if (!evict_claim_entry(evict_word(&place)))
-			goto undo_claims;
-		claimed++;
-	}
-	return claimed > 0;
-
-undo_claims:
-	cursor = (struct qr_rmap_cursor){ 0 };
-	while (claimed > 0 && qr_rmap_step(page, &cursor, &place)) {
-		qr_entry_release(spaces->port, evict_word(&place));
-		claimed--;
-	}
-	return false;
-}
-
-/* Holds a cached page and takes it from all who map it; false: it stays. (page
- * lock) */
-static bool
-evict_hold(struct qr_spaces *spaces, struct qr_page *page)
-{
-	if (!qr_cached_try_hold(page)) {
-		spaces->ops->page_stays(spaces->ops_ctx, page);
-		return false;
-	}
-	/* Relaxed: changed under the page lock only. */
-	atomic_fetch_or_explicit(&page->u.cached.state, QR_CACHED_VICTIM,
-	    memory_order_relaxed);
-	if (qr_view_unmap(spaces, page))
-		return true;
-	qr_view_keep(spaces, page);
-	qr_cached_release(spaces->port, page);
-	return false;
-}
 
 /* Claims what can be claimed; returns how many pages those are, moved to the
  * front, of them the *held cached ones first. The others are handed back at
@@ -145,11 +79,11 @@ evict_claim_all(struct qr_spaces *spaces, struct qr_page **pages, size_t count,
 	for (size_t i = 0; i < count; i++) {
 		struct qr_page *page = pages[i];
 		if (qr_page_is_cached(page)) {
-			if (!evict_hold(spaces, page))
+			if (!qr_view_take(spaces, page))
 				continue;
 			pages[claimed++] = pages[*held];
 			pages[(*held)++] = page;
-		} else if (evict_claim(spaces, page)) {
+		} else if (qr_rmap_claim(spaces, page)) {
 			pages[claimed++] = page;
 		} else {
 			spaces->ops->page_stays(spaces->ops_ctx, page);
@@ -179,19 +113,6 @@ evict_cached(struct evict *evict, struct qr_page **pages, size_t count)
 	return gone;
 }
 
-/* Whether a pin covers a page that several entries map. */
-static bool
-evict_is_pinned(const struct qr_page *page)
-{
-	struct qr_rmap_cursor cursor = { 0 };
-	struct qr_rmap_place place;
-	while (qr_rmap_step(page, &cursor, &place)) {
-		if (qr_space_is_pinned(place.space, place.address))
-			return true;
-	}
-	return false;
-}
-
 /* Bit i: pages[i] is only mapped by this space. */
 static uint64_t
 evict_of_space(const struct qr_space *space, struct qr_page **pages,
@@ -217,7 +138,7 @@ evict_find_pinned(struct qr_page **pages, size_t count)
 		if ((seen & bit) != 0)
 			continue;
 		if (qr_page_is_shared(pages[i])) {
-			pinned |= evict_is_pinned(pages[i]) ? bit : 0;
+			pinned |= qr_rmap_is_pinned(pages[i]) ? bit : 0;
 			continue;
 		}
 		/* All of a space at once: it may have many pins. */
@@ -392,7 +313,7 @@ evict_store(struct evict *evict, const struct qr_page *page,
 	const struct qr_port *port = spaces->port;
 	const struct qr_peek at = { place->address,
 		qr_frame_pfn(spaces->frames, page), qr_port_cpu(port),
-		qr_pte_is_present(qr_pte_read(evict_word(place))) };
+		qr_pte_is_present(qr_pte_read(qr_rmap_word(place))) };
 	uint64_t slot;
 	int error;
 	qr_lock_acquire(port, &spaces->peek_lock[at.cpu]);
@@ -429,7 +350,7 @@ evict_set_out(struct qr_spaces *spaces, const struct qr_page *page,
 		if (more && qr_pte_kind(out) == QR_PTE_SWAPPED)
 			qr_swap_get(spaces->swap, qr_pte_slot(out));
 		more = true;
-		qr_pte_word *word = evict_word(&place);
+		qr_pte_word *word = qr_rmap_word(&place);
 		uint64_t keep = QR_PTE_BUSY | QR_PTE_WAITERS;
 		if (!qr_pte_is_present(qr_pte_read(word)))
 			keep |= QR_PTE_ASLEEP;
@@ -447,7 +368,7 @@ evict_set_resident(struct qr_spaces *spaces, const struct qr_page *page)
 	struct qr_rmap_cursor cursor = { 0 };
 	struct qr_rmap_place place;
 	while (qr_rmap_step(page, &cursor, &place)) {
-		struct qr_pte out = qr_pte_update(evict_word(&place),
+		struct qr_pte out = qr_pte_update(qr_rmap_word(&place),
 		    ~(QR_PTE_BUSY | QR_PTE_WAITERS), stay.bits);
 		if (qr_pte_kind(out) == QR_PTE_SWAPPED)
 			qr_swap_put(spaces->swap, qr_pte_slot(out));
@@ -479,7 +400,7 @@ evict_freeze(const struct evict *evict, struct qr_page **pages, size_t count)
 	const struct qr_port *port = evict->spaces->port;
 	for (size_t i = 0; i < count; i++) {
 		place.address = pages[i]->u.user.address;
-		qr_entry_freeze(evict_word(&place));
+		qr_entry_freeze(qr_rmap_word(&place));
 	}
 	return port->ops->mmu_freeze(port->ctx, place.space->mm,
 	    evict->ranges.range, evict->ranges.count, false);
@@ -518,7 +439,7 @@ evict_thaw(struct evict *evict, struct qr_page **pages, size_t count,
 	for (size_t i = 0; i < count; i++) {
 		place.address = pages[i]->u.user.address;
 		if (!evict_is_out(pages[i]))
-			qr_entry_thaw(evict_word(&place));
+			qr_entry_thaw(qr_rmap_word(&place));
 	}
 	while (frozen && evict_next(evict, pages, count, &at, false))
 		port->ops->mmu_thaw(port->ctx, place.space->mm, ranges->range,
@@ -616,7 +537,7 @@ evict_publish(struct qr_spaces *spaces, const struct qr_page *page, bool out)
 			atomic_fetch_add_explicit(&place.space->swapped, 1,
 			    memory_order_relaxed);
 		}
-		qr_entry_release(spaces->port, evict_word(&place));
+		qr_entry_release(spaces->port, qr_rmap_word(&place));
 	}
 }
 
@@ -641,8 +562,8 @@ evict_finish(struct qr_spaces *spaces, struct qr_page **pages, size_t count)
 	size_t zero_pages = 0;
 	for (size_t i = 0; i < count; i++) {
 		struct qr_rmap_place place = evict_first_place(pages[i]);
-		zero_pages +=
-		    qr_pte_kind(qr_pte_read(evict_word(&place))) == QR_PTE_ZERO;
+		zero_pages += qr_pte_kind(qr_pte_read(qr_rmap_word(&place))) ==
+			      QR_PTE_ZERO;
 		evict_publish(spaces, pages[i], true);
 		if (qr_page_is_shared(pages[i]))
 			qr_rmap_forget(spaces, pages[i]);

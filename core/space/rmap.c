@@ -131,17 +131,85 @@ qr_rmap_step(const struct qr_page *page, struct qr_rmap_cursor *cursor,
 	return true;
 }
 
+qr_pte_word *
+qr_rmap_word(const struct qr_rmap_place *place)
+{
+	qr_pte_word *word = qr_table_find(&place->space->table, place->address);
+	QR_ASSERT(word != NULL, "space.4: no node for a mapping at 0x%llx",
+	    (unsigned long long)place->address);
+	return word;
+}
+
+static bool
+rmap_claim_entry(qr_pte_word *word)
+{
+	struct qr_pte pte = qr_pte_read(word);
+	if (qr_pte_is_busy(pte))
+		return false;
+	QR_ASSERT((pte.bits & QR_PTE_LOCKED) == 0,
+	    "space.9: a locked page was on a list: entry 0x%llx",
+	    (unsigned long long)pte.bits);
+	QR_ASSERT(qr_pte_has_frame(pte),
+	    "space.4: entry 0x%llx of a mapped page has no frame",
+	    (unsigned long long)pte.bits);
+	return qr_pte_try_claim(word, pte);
+}
+
+bool
+qr_rmap_claim(struct qr_spaces *spaces, const struct qr_page *page)
+{
+	struct qr_rmap_cursor cursor = { 0 };
+	struct qr_rmap_place place;
+	size_t claimed = 0;
+	while (qr_rmap_step(page, &cursor, &place)) {
+		if (!rmap_claim_entry(qr_rmap_word(&place)))
+			goto undo_claims;
+		claimed++;
+	}
+	return claimed > 0;
+
+undo_claims:
+	cursor = (struct qr_rmap_cursor){ 0 };
+	while (claimed > 0 && qr_rmap_step(page, &cursor, &place)) {
+		qr_entry_release(spaces->port, qr_rmap_word(&place));
+		claimed--;
+	}
+	return false;
+}
+
+bool
+qr_rmap_is_pinned(const struct qr_page *page)
+{
+	struct qr_rmap_cursor cursor = { 0 };
+	struct qr_rmap_place place;
+	while (qr_rmap_step(page, &cursor, &place)) {
+		if (qr_space_is_pinned(place.space, place.address))
+			return true;
+	}
+	return false;
+}
+
+void
+qr_rmap_transfer(struct qr_page *page, struct qr_page *to)
+{
+	rmap_set_flag(to, qr_page_is_shared(page));
+	to->u.user = page->u.user;
+	/* Relaxed, both: changed under the page lock only. */
+	atomic_store_explicit(&to->refs,
+	    atomic_load_explicit(&page->refs, memory_order_relaxed),
+	    memory_order_relaxed);
+	atomic_store_explicit(&page->refs, 1, memory_order_relaxed);
+	rmap_set_flag(page, false);
+	page->u.user.mapping = NULL;
+}
+
 bool
 qr_rmap_is_locked(const struct qr_page *page)
 {
 	struct qr_rmap_cursor cursor = { 0 };
 	struct qr_rmap_place place;
 	while (qr_rmap_step(page, &cursor, &place)) {
-		const qr_pte_word *word =
-		    qr_table_find(&place.space->table, place.address);
-		QR_ASSERT(word != NULL,
-		    "space.4: no node for a mapping at 0x%llx",
-		    (unsigned long long)place.address);
+		const qr_pte_word *word = qr_rmap_word(&place);
 		if ((qr_pte_read(word).bits & QR_PTE_LOCKED) != 0)
 			return true;
 	}

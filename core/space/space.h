@@ -109,11 +109,11 @@ size_t qr_spaces_evict(struct qr_spaces *spaces, struct qr_page **pages,
     size_t count, int *error);
 
 /*
- * Moves a mapped page into the frame of to, which the caller has just
- * allocated; page's own frame is the caller's then. 0. -QR_EPERM: it is
- * locked, pinned, shared by a fork, or no mapped page at all; -QR_EBUSY: it is
- * in somebody's hands for the moment. No lock held. Only for ports with
- * QR_PORT_PAGES_MOVE.
+ * Moves a page, whoever maps it, into the frame of to, which the caller has
+ * just allocated for the same kind; page's own frame is the caller's then. 0.
+ * -QR_EPERM: it is locked, pinned, or no page of a space or object at all;
+ * -QR_EBUSY: it is in somebody's hands for the moment. No lock held. Only for
+ * ports with QR_PORT_PAGES_MOVE.
  */
 QR_MUST_CHECK int qr_spaces_migrate(struct qr_spaces *spaces,
     struct qr_page *page, struct qr_page *to);

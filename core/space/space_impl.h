@@ -225,6 +225,22 @@ struct qr_rmap_cursor {
 bool qr_rmap_step(const struct qr_page *page, struct qr_rmap_cursor *cursor,
     struct qr_rmap_place *place);
 
+/* The entry of a place. */
+qr_pte_word *qr_rmap_word(const struct qr_rmap_place *place);
+
+/* Claims all entries that map a listed page of spaces' own, or none: some are
+ * in other hands, or there are none. */
+QR_MUST_CHECK bool qr_rmap_claim(struct qr_spaces *spaces,
+    const struct qr_page *page);
+
+/* Whether a pin covers one of the page's mappings. After they were claimed and
+ * a sequentially consistent fence; before, a hint. */
+bool qr_rmap_is_pinned(const struct qr_page *page);
+
+/* All mappings of a page, whose entries are claimed, become those of another,
+ * which has none. */
+void qr_rmap_transfer(struct qr_page *page, struct qr_page *to);
+
 /* Whether one of the page's mappings is marked locked. */
 bool qr_rmap_is_locked(const struct qr_page *page);
 

@@ -242,15 +242,6 @@ entry_take(const struct qr_rmap_place *place, qr_pte_word *word, bool *pinned)
 	return !*pinned;
 }
 
-static qr_pte_word *
-place_word(const struct qr_rmap_place *place)
-{
-	qr_pte_word *word = qr_table_find(&place->space->table, place->address);
-	QR_ASSERT(word != NULL, "space.4: no node for a mapping at 0x%llx",
-	    (unsigned long long)place->address);
-	return word;
-}
-
 static struct qr_range
 place_range(const struct qr_rmap_place *place)
 {
@@ -285,7 +276,7 @@ qr_view_unmap(struct qr_spaces *spaces, struct qr_page *page)
 	qr_lock_assert_held(spaces->port, &spaces->page_lock);
 	while (qr_view_step(page, &cursor, &place)) {
 		bool pinned;
-		qr_pte_word *word = place_word(&place);
+		qr_pte_word *word = qr_rmap_word(&place);
 		if (!entry_take(&place, word, &pinned))
 			return false;
 		entry_empty(&place, word);
@@ -304,6 +295,23 @@ qr_view_keep(struct qr_spaces *spaces, struct qr_page *page)
 	    memory_order_relaxed);
 	if (!qr_rmap_is_locked(page))
 		spaces->ops->page_stays(spaces->ops_ctx, page);
+}
+
+bool
+qr_view_take(struct qr_spaces *spaces, struct qr_page *page)
+{
+	if (!qr_cached_try_hold(page)) {
+		spaces->ops->page_stays(spaces->ops_ctx, page);
+		return false;
+	}
+	/* Relaxed: changed under the page lock only. */
+	atomic_fetch_or_explicit(&page->u.cached.state, QR_CACHED_VICTIM,
+	    memory_order_relaxed);
+	if (qr_view_unmap(spaces, page))
+		return true;
+	qr_view_keep(spaces, page);
+	qr_cached_release(spaces->port, page);
+	return false;
 }
 
 /* --- what the cache asks for --- */
@@ -349,7 +357,7 @@ static enum qr_clean
 entry_clean(const struct qr_rmap_place *place)
 {
 	const struct qr_port *port = place->space->spaces->port;
-	qr_pte_word *word = place_word(place);
+	qr_pte_word *word = qr_rmap_word(place);
 	struct qr_pte pte = qr_pte_read(word);
 	bool pinned = false;
 	if (qr_pte_is_busy(pte))

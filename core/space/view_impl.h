@@ -83,6 +83,11 @@ bool qr_view_step(const struct qr_page *page, struct qr_rmap_cursor *cursor,
  * had. (page lock) */
 bool qr_view_unmap(struct qr_spaces *spaces, struct qr_page *page);
 
+/* Holds a cached page that the policy has just taken off its list, and takes it
+ * from all entries that map it; then it is a victim. False: it stays, and the
+ * policy has it again. (page lock) */
+QR_MUST_CHECK bool qr_view_take(struct qr_spaces *spaces, struct qr_page *page);
+
 /* A held victim stays, listed again unless it is locked. (page lock) */
 void qr_view_keep(struct qr_spaces *spaces, struct qr_page *page);
 
