@@ -5,35 +5,21 @@
  * the order in which they come to their turns, each page has one owner, keeps
  * what was written to it, and all of memory is there at the end.
  *
- * The order is a function of a seed: the CPUs are coroutines of one thread, and
- * may change whenever the core asks its port something, which in this build,
- * through the port's table, it does at each lock and each look at a CPU's list.
- * QUIRE_SEED=n repeats a run, QUIRE_INTERLEAVINGS=n runs so many. The same work
- * is then done by real threads, for the thread sanitizer.
+ * The order is a function of a seed (turns.h). QUIRE_SEED=n repeats a run,
+ * QUIRE_INTERLEAVINGS=n runs so many. The same work is then done by real
+ * threads, for the thread sanitizer.
  */
 #include <pthread.h>
-#include <signal.h>
-#include <ucontext.h>
-#include <unistd.h>
 
 #include "core/frame_rig.h"
-#include "random.h"
+#include "turns.h"
 
 #include "core/frame/hotplug.h"
 #include "core/slab/slab.h"
 
-/* The thread sanitizer does not follow coroutines. */
-#if defined(__SANITIZE_THREAD__)
-#define HAS_COROUTINES false
-#else
-#define HAS_COROUTINES true
-#endif
-
-#define CPUS_MAX    4u
-#define STEPS       40u
-#define SLOTS       192u
-#define STACK_BYTES 131072u
-#define MIB         ((uint64_t)1 << 20)
+#define STEPS 40u
+#define SLOTS 192u
+#define MIB   ((uint64_t)1 << 20)
 
 /* What a page is used for, and by whom it may be found. */
 struct slot {
@@ -43,10 +29,7 @@ struct slot {
 };
 
 struct vcpu {
-	ucontext_t context;
-	unsigned char *stack;
 	unsigned index;
-	bool is_over;
 	struct test_random random;
 	pthread_t thread;
 	void *object; /* of the slab cache, or NULL */
@@ -58,83 +41,37 @@ static struct world {
 	struct qr_slab_cache *cache;
 	struct slot slot[SLOTS];
 	uint64_t next_mark;
-	struct vcpu cpu[CPUS_MAX];
+	struct vcpu cpu[TURN_CPUS_MAX];
 	unsigned cpus;
 	bool has_blocks;
-	/* the turns */
 	bool is_threads;
 	pthread_mutex_t table; /* with threads: of slot[] and next_mark */
-	ucontext_t back;
-	unsigned current;
-	unsigned one_in; /* questions that make a turn */
-	struct test_random random;
-	uint64_t seed;
-	uint64_t turns;
 } world;
 
 static _Thread_local unsigned thread_cpu;
 
-/* --- turns --- */
-
-static void
-turn(void)
-{
-	unsigned from = world.current;
-	unsigned to = (unsigned)test_random_below(&world.random, world.cpus);
-	while (world.cpu[to].is_over)
-		to = (to + 1) % world.cpus;
-	if (to == from)
-		return;
-	world.turns++;
-	world.current = to;
-	swapcontext(&world.cpu[from].context, &world.cpu[to].context);
-}
-
-static void
-question(void)
-{
-	if (!world.is_threads &&
-	    test_random_below(&world.random, world.one_in) == 0)
-		turn();
-}
+/* --- the port --- */
 
 static unsigned
 world_cpu(void *ctx)
 {
-	(void)ctx;
-	if (world.is_threads)
-		return thread_cpu;
-	unsigned cpu = world.current;
-	question();
-	return cpu;
+	return world.is_threads ? thread_cpu : turns_cpu(ctx);
 }
 
 static uint32_t
 world_self(void *ctx)
 {
-	(void)ctx;
-	if (world.is_threads)
-		return thread_cpu + 1;
-	unsigned cpu = world.current;
-	question();
-	return cpu + 1;
+	return world.is_threads ? thread_cpu + 1 : turns_self(ctx);
 }
 
 static void
 world_wait(void *ctx, const void *word, uint32_t expect, uint64_t timeout_ns)
 {
-	static uint64_t in_vain;
-	if (world.is_threads) {
-		const struct qr_port *port = sim_port(world.rig->sim);
-		port->ops->wait(ctx, word, expect, timeout_ns);
-		return;
-	}
-	uint64_t before = world.turns;
-	if (atomic_load((const _Atomic(uint32_t) *)word) == expect)
-		turn();
-	in_vain = world.turns == before ? in_vain + 1 : 0;
-	if (in_vain > 100000)
-		abort(); /* nobody else is left */
+	if (world.is_threads)
+		sim_port(world.rig->sim)
+		    ->ops->wait(ctx, word, expect, timeout_ns);
+	else
+		turns_wait(ctx, word, expect, timeout_ns);
 }
 
 static void
@@ -143,25 +80,6 @@ world_release(void *ctx, const struct qr_frame_run *runs, size_t count)
 	(void)ctx;
 	(void)runs;
 	(void)count;
-}
-
-static void
-on_abort(int number)
-{
-	char text[64];
-	(void)number;
-	int n = snprintf(text, sizeof(text), "interleave: QUIRE_SEED=%llu\n",
-	    (unsigned long long)world.seed);
-	(void)!write(STDERR_FILENO, text, (size_t)n);
-	signal(SIGABRT, SIG_DFL);
-	abort();
-}
-
-static void
-need(bool is_right)
-{
-	if (!is_right)
-		abort();
 }
 
 /* --- the table --- */
@@ -416,20 +334,6 @@ work(struct vcpu *cpu, unsigned steps)
 /* --- one run --- */
 
 static void
-vcpu_run(void)
-{
-	struct vcpu *cpu = &world.cpu[world.current];
-	work(cpu, STEPS);
-	cpu->is_over = true;
-	bool is_last = true;
-	for (unsigned i = 0; i < world.cpus; i++)
-		is_last = is_last && world.cpu[i].is_over;
-	if (is_last)
-		setcontext(&world.back);
-	turn();
-}
-
-static void
 world_make(uint64_t seed, unsigned flags)
 {
 	bool has_blocks = seed % 8 == 0;
@@ -444,10 +348,7 @@ world_make(uint64_t seed, unsigned flags)
 		.plug_end = 64 * MIB,
 	};
 	world.cpus = sim_config.cpus;
-	world.seed = seed;
-	world.current = 0;
-	world.one_in = UINT32_MAX; /* no turns yet */
-	world.random = (struct test_random){ seed };
+	turns_prepare(seed, world.cpus);
 	world.rig = rig_prepare(&sim_config);
 	world.rig->ops.cpu = world_cpu;
 	world.rig->ops.self = world_self;
@@ -462,10 +363,9 @@ world_make(uint64_t seed, unsigned flags)
 	memset(world.slot, 0, sizeof(world.slot));
 	for (unsigned i = 0; i < world.cpus; i++) {
 		world.cpu[i].index = i;
-		world.cpu[i].is_over = false;
 		world.cpu[i].object = NULL;
 		world.cpu[i].random =
-		    (struct test_random){ seed * CPUS_MAX + i };
+		    (struct test_random){ seed * TURN_CPUS_MAX + i };
 	}
 }
 
@@ -487,8 +387,6 @@ world_start(void)
 	    &(struct qr_slab_config){ .name = "interleaved",
 		.size_bytes = 500 });
 	assert_non_null(world.cache);
-	world.random = (struct test_random){ world.seed };
-	world.one_in = 1 + (unsigned)test_random_below(&world.random, 12);
 	return free_pages;
 }
 
@@ -499,8 +397,6 @@ world_end(uint64_t free_pages)
 	struct qr_frames *frames = world.rig->frames;
 	struct vcpu *cpu = &world.cpu[0];
 	struct qr_page *page;
-	world.one_in = UINT32_MAX;
-	world.current = 0;
 	qr_check_frames(frames, QR_CHECK_CHILDREN);
 	qr_check_slabs(world.slabs, QR_CHECK_CHILDREN);
 	while ((page = slot_steal(cpu)) != NULL)
@@ -521,54 +417,28 @@ world_end(uint64_t free_pages)
 }
 
 static void
+vcpu_work(unsigned cpu)
+{
+	work(&world.cpu[cpu], STEPS);
+}
+
+static void
 run_seed(uint64_t seed)
 {
 	world_make(seed, seed % 2 == 0 ? SIM_CPU_OWNED : 0);
 	uint64_t free_pages = world_start();
-	for (unsigned i = 0; i < world.cpus; i++) {
-		struct vcpu *cpu = &world.cpu[i];
-		if (cpu->stack == NULL)
-			cpu->stack = malloc(STACK_BYTES);
-		assert_non_null(cpu->stack);
-		need(getcontext(&cpu->context) == 0);
-		cpu->context.uc_stack.ss_sp = cpu->stack;
-		cpu->context.uc_stack.ss_size = STACK_BYTES;
-		cpu->context.uc_link = &world.back;
-		makecontext(&cpu->context, vcpu_run, 0);
-	}
-	need(swapcontext(&world.back, &world.cpu[0].context) == 0);
+	turns_run(vcpu_work);
 	world_end(free_pages);
-}
-
-static uint64_t
-number_of(const char *name, uint64_t otherwise)
-{
-	const char *text = getenv(name);
-	return text != NULL ? strtoull(text, NULL, 0) : otherwise;
 }
 
 static void
 test_seeded_turns(void **state)
 {
-	/* The checks of a debug build cost four times as much. */
-	uint64_t count =
-	    number_of("QUIRE_INTERLEAVINGS", QR_CONFIG_DEBUG ? 500 : 3000);
-	uint64_t only = number_of("QUIRE_SEED", 0);
 	(void)state;
 	if (!HAS_COROUTINES)
 		skip();
-	signal(SIGABRT, on_abort);
-	world.turns = 0;
-	if (only != 0)
-		run_seed(only);
-	for (uint64_t seed = 1; seed <= count && only == 0; seed++)
-		run_seed(seed);
-	printf("interleave: %llu seeds, %llu turns\n",
-	    (unsigned long long)(only != 0 ? 1 : count),
-	    (unsigned long long)world.turns);
-	for (unsigned i = 0; i < CPUS_MAX; i++)
-		free(world.cpu[i].stack);
-	memset(world.cpu, 0, sizeof(world.cpu));
+	/* The checks of a debug build cost four times as much. */
+	turns_run_seeds(run_seed, QR_CONFIG_DEBUG ? 500 : 3000);
 }
 
 /* --- the same at once --- */
@@ -603,7 +473,6 @@ static void
 test_threads(void **state)
 {
 	(void)state;
-	signal(SIGABRT, on_abort);
 	pthread_mutex_init(&world.table, NULL);
 	run_threads(7, 0);
 	run_threads(8, 0);
