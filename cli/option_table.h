@@ -17,7 +17,8 @@
 #include "see/view_options.h"
 
 #define POLICY_NAMES                                                           \
-	"auto|fifo|clock|lru|s3fifo|sieve|nru|ageing|wsclock|2q|arc|lirs"
+	"auto|fifo|clock|lru|s3fifo|sieve|nru|ageing|wsclock|2q|arc|lirs|"     \
+	"two-lists|generations"
 
 /* clang-format off */
 #define OPTION_TABLE(X)                                                       \

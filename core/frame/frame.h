@@ -39,7 +39,8 @@ enum qr_page_kind {
 };
 
 /* page->flags */
-#define QR_PAGE_LRU_MASK   0x0fu /* which list of the policy, 0: none */
+#define QR_PAGE_LRU_MASK   0x07u /* which list of the policy, 0: none */
+#define QR_PAGE_SEEN       0x08u /* touched when the policy looked before */
 #define QR_PAGE_REFERENCED 0x10u /* touched since the policy last looked */
 #define QR_PAGE_SHARED     0x20u /* u.user.mapping is a chain of mappings */
 #define QR_PAGE_ASLEEP     0x40u /* put to sleep, no touch seen since */

@@ -20,6 +20,8 @@ const struct qr_policy *const qr_policies[] = {
 	&qr_policy_2q,
 	&qr_policy_arc,
 	&qr_policy_lirs,
+	&qr_policy_twolists,
+	&qr_policy_generations,
 	NULL,
 };
 
@@ -29,6 +31,8 @@ static const struct {
 	const struct qr_policy *policy;
 } policy_aliases[] = {
 	{ "second-chance", &qr_policy_clock },
+	{ "active-inactive", &qr_policy_twolists },
+	{ "mglru", &qr_policy_generations },
 };
 
 static bool
@@ -169,7 +173,7 @@ qr_page_list_remove(struct qr_lru *lru, struct qr_page *page)
 	from->count--;
 	page->next = QR_PFN_NIL;
 	page->prev = QR_PFN_NIL;
-	page_flags_change(page, QR_PAGE_LRU_MASK, 0);
+	page_flags_change(page, QR_PAGE_LRU_MASK | QR_PAGE_SEEN, 0);
 }
 
 void
@@ -203,6 +207,20 @@ qr_lru_test_touched(struct qr_lru *lru, struct qr_page *page)
 		return young;
 	page_flags_change(page, QR_PAGE_REFERENCED, 0);
 	return true;
+}
+
+bool
+qr_lru_is_seen(const struct qr_page *page)
+{
+	unsigned flags =
+	    atomic_load_explicit(&page->flags, memory_order_relaxed);
+	return (flags & QR_PAGE_SEEN) != 0;
+}
+
+void
+qr_lru_see(struct qr_page *page)
+{
+	page_flags_change(page, 0, QR_PAGE_SEEN);
 }
 
 void

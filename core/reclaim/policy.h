@@ -17,7 +17,7 @@ struct qr_page_list {
 	uint64_t count;
 };
 
-#define QR_POLICY_LISTS 4u
+#define QR_POLICY_LISTS 4u /* fewer than QR_PAGE_LRU_MASK has values */
 
 /* Orders of remembered pages beside the lists. */
 #define QR_POLICY_CHAINS 2u
@@ -40,14 +40,18 @@ struct qr_lru {
 	bool (*test_young)(void *ctx, struct qr_page *page); /* (c) */
 	/* Whether the page was written since it came in; NULL: not known. */
 	bool (*test_dirty)(void *ctx, struct qr_page *page); /* (c) */
+	/* Whether it is a page of a file, to which it can go back. */
+	bool (*is_file)(void *ctx, struct qr_page *page); /* (c) */
 	/* What a listed page has in common with itself when it comes in
 	 * again; a hint. Needed by policies with a history. */
 	uint64_t (*identity)(void *ctx, struct qr_page *page); /* (c) */
 	void *ctx;                                             /* (c) */
 
 	/* For policies that remember more than lists; see there. */
-	uint32_t clock;  /* pages that came in */
-	uint64_t target; /* a size that the policy tunes, pages */
+	uint32_t clock;   /* pages that came in */
+	uint32_t turn;    /* whose it is to give a page, where there are two */
+	uint64_t target;  /* a size that the policy tunes, pages */
+	uint64_t cost[2]; /* of taking pages from either */
 	struct qr_chain chains[QR_POLICY_CHAINS];
 	struct qr_history history;
 };
@@ -95,6 +99,8 @@ extern const struct qr_policy qr_policy_wsclock;
 extern const struct qr_policy qr_policy_2q;
 extern const struct qr_policy qr_policy_arc;
 extern const struct qr_policy qr_policy_lirs;
+extern const struct qr_policy qr_policy_twolists;
+extern const struct qr_policy qr_policy_generations;
 
 /* The callbacks and ctx are the caller's to set. -QR_ENOMEM: no room for the
  * policy's history. */
@@ -133,6 +139,11 @@ bool qr_lru_test_touched(struct qr_lru *lru, struct qr_page *page);
 
 /* Notes a touch for that; a policy's accessed(). */
 void qr_lru_note_touch(struct qr_lru *lru, struct qr_page *page);
+
+/* A bit of a listed page for the policy, gone when the page leaves or changes
+ * its list: it was found touched before. */
+bool qr_lru_is_seen(const struct qr_page *page);
+void qr_lru_see(struct qr_page *page);
 
 /* Whether it was touched, and is still to be found so. */
 bool qr_lru_is_touched(struct qr_lru *lru, struct qr_page *page);

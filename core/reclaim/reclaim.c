@@ -45,7 +45,7 @@
  *
  * 5. Which policy
  *
- * Eleven are here, behind one interface (policy.h), each checked against a
+ * Thirteen are here, behind one interface (policy.h), each checked against a
  * model of its own in tests/core/test_policy.c. Five of them remember pages
  * that went, or a number for each page, in a history that costs up to 80 bytes
  * a frame (history.h); the others cost nothing beside the descriptors.
@@ -68,6 +68,9 @@
  * as under a program's own kernel, it learns from refaults and is ahead on all
  * three. On uniformly random touches all are equal. A loop that does not fit
  * misses always, but with lirs, which misses half of it where half fits.
+ *
+ * two-lists and generations ask, too, whether a page is a file's. They are what
+ * Linux has; beside s3fifo they gain where files are read once in long rows.
  *
  * 6. No progress
  *
@@ -101,7 +104,8 @@
  *
  * policy.h and policy.c, then the policies from the shortest: fifo.c,
  * clock.c, lru.c, nru.c, sieve.c, s3fifo.c; history.h and those that need it:
- * ageing.c, wsclock.c, twoq.c, arc.c, lirs.c; this file; age.c.
+ * ageing.c, wsclock.c, twoq.c, arc.c, lirs.c; those that tell files from
+ * programs, twolists.c and generations.c; this file; age.c.
  */
 #include "reclaim_impl.h"
 
@@ -455,6 +459,13 @@ lru_test_dirty(void *ctx, struct qr_page *page)
 	return qr_spaces_is_dirty(((struct qr_reclaim *)ctx)->spaces, page);
 }
 
+static bool
+lru_is_file(void *ctx, struct qr_page *page)
+{
+	(void)ctx;
+	return qr_page_is_cached(page) && qr_cached_object(page)->file != NULL;
+}
+
 static uint64_t
 lru_identity(void *ctx, struct qr_page *page)
 {
@@ -511,6 +522,7 @@ qr_reclaim_init(struct qr_reclaim *reclaim, struct qr_spaces *spaces,
 		return error;
 	reclaim->lru.test_young = lru_test_young;
 	reclaim->lru.test_dirty = lru_test_dirty;
+	reclaim->lru.is_file = lru_is_file;
 	reclaim->lru.identity = lru_identity;
 	reclaim->lru.ctx = reclaim;
 	bool moves = (spaces->port->flags & QR_PORT_PAGES_MOVE) != 0;

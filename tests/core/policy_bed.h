@@ -72,6 +72,20 @@ policy_bed_test_dirty(void *ctx, struct qr_page *page)
 	return policy_id_is_dirty(bed->id_of[policy_bed_index(bed, page)]);
 }
 
+/* Two of five are pages of files. */
+static inline bool
+policy_id_is_file(uint32_t id)
+{
+	return id % 5 < 2;
+}
+
+static inline bool
+policy_bed_is_file(void *ctx, struct qr_page *page)
+{
+	struct policy_bed *bed = ctx;
+	return policy_id_is_file(bed->id_of[policy_bed_index(bed, page)]);
+}
+
 static inline uint64_t
 policy_bed_identity(void *ctx, struct qr_page *page)
 {
@@ -108,6 +122,7 @@ policy_bed_new(struct qr_frames *frames, const char *policy, size_t capacity,
 		abort();
 	bed->lru.test_young = policy_bed_test_young;
 	bed->lru.test_dirty = policy_bed_test_dirty;
+	bed->lru.is_file = policy_bed_is_file;
 	bed->lru.identity = policy_bed_identity;
 	bed->lru.ctx = bed;
 	return bed;

@@ -42,7 +42,11 @@ struct plain {
 	uint32_t clock;
 	uint32_t value[SPAN]; /* age, or time of last touch */
 	bool hot[SPAN];
-	size_t share; /* of ONCE */
+	size_t share;     /* of ONCE */
+	unsigned queues;  /* that pages are in */
+	uint64_t cost[2]; /* anonymous, files */
+	uint64_t parts;   /* of a turn of the anonymous */
+	size_t open;      /* generations in use, less one */
 };
 
 static void
@@ -136,7 +140,7 @@ static size_t
 plain_count(const struct plain *plain)
 {
 	size_t count = 0;
-	for (unsigned i = 0; i < QUEUES; i++)
+	for (unsigned i = 0; i < plain->queues; i++)
 		count += plain->queue[i].count;
 	return count;
 }

@@ -409,6 +409,9 @@ test_model(void **state)
 		    true },
 		{ "lirs", true, 0, 4, false, false },
 		{ "lirs", true, SIM_NO_YOUNG_BIT, 3, true, false },
+		{ "two-lists", true, 0, 4, false, false },
+		{ "two-lists", true, SIM_NO_YOUNG_BIT, 4, true, false },
+		{ "generations", false, SIM_STAGE_WINDOW, 4, false, false },
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -5,7 +5,8 @@
  * scanning and drifting traces, with touches told and with touches marked;
  * and that no page is lost or listed twice when pages leave out of turn.
  *
- * The simulations are in policy_plain.h and policy_plain_history.h.
+ * The simulations are in policy_plain.h, policy_plain_history.h and
+ * policy_plain_lists.h.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,6 +17,7 @@
 #include "core/machine/machine_impl.h"
 #include "policy_plain.h"
 #include "policy_plain_history.h"
+#include "policy_plain_lists.h"
 #include "port/sim/sim.h"
 
 #define LENGTH 8000u
@@ -25,20 +27,24 @@ struct plain_policy {
 	void (*insert)(struct plain *plain, uint32_t id, uint64_t distance);
 	void (*hit)(struct plain *plain, uint32_t id);
 	uint32_t (*pick)(struct plain *plain);
+	unsigned queues; /* that pages are in */
 };
 
 static const struct plain_policy plain_policies[] = {
-	{ "fifo", plain_insert, plain_hit, fifo_pick },
-	{ "clock", plain_insert, plain_hit, clock_pick },
-	{ "lru", plain_insert, lru_hit, clock_pick },
-	{ "sieve", plain_insert, plain_hit, sieve_pick },
-	{ "s3fifo", s3fifo_insert, plain_hit, s3fifo_pick },
-	{ "nru", nru_insert, plain_hit, nru_pick },
-	{ "ageing", ageing_insert, plain_hit, ageing_pick },
-	{ "wsclock", wsclock_insert, plain_hit, wsclock_pick },
-	{ "2q", twoq_insert, twoq_hit, twoq_pick },
-	{ "arc", arc_insert, arc_hit, arc_pick },
-	{ "lirs", lirs_insert, lirs_hit, lirs_pick },
+	{ "fifo", plain_insert, plain_hit, fifo_pick, QUEUES },
+	{ "clock", plain_insert, plain_hit, clock_pick, QUEUES },
+	{ "lru", plain_insert, lru_hit, clock_pick, QUEUES },
+	{ "sieve", plain_insert, plain_hit, sieve_pick, QUEUES },
+	{ "s3fifo", s3fifo_insert, plain_hit, s3fifo_pick, QUEUES },
+	{ "nru", nru_insert, plain_hit, nru_pick, QUEUES },
+	{ "ageing", ageing_insert, plain_hit, ageing_pick, QUEUES },
+	{ "wsclock", wsclock_insert, plain_hit, wsclock_pick, QUEUES },
+	{ "2q", twoq_insert, twoq_hit, twoq_pick, QUEUES },
+	{ "arc", arc_insert, arc_hit, arc_pick, QUEUES },
+	{ "lirs", lirs_insert, lirs_hit, lirs_pick, QUEUES },
+	{ "two-lists", twolists_insert, twolists_hit, twolists_pick, 4 },
+	{ "generations", generations_insert, generations_hit, generations_pick,
+	    4 },
 };
 #define PLAIN_POLICIES QR_COUNT_OF(plain_policies)
 
@@ -108,6 +114,7 @@ expect_equal(const struct arena *arena, const struct policy_trace *trace,
 	plain.looks_max = trial->looks_max;
 	plain.hand = -1;
 	plain.fresh = -1;
+	plain.queues = trial->policy->queues;
 	for (size_t i = 0; i < SPAN; i++)
 		plain.evicted_at[i] = UINT64_MAX;
 	struct policy_bed *bed = policy_bed_new(arena->machine->frames,
@@ -424,6 +431,9 @@ test_find(void **state)
 	assert_ptr_equal(qr_policy_find(NULL), qr_policies[0]);
 	assert_ptr_equal(qr_policy_find("clock"), &qr_policy_clock);
 	assert_ptr_equal(qr_policy_find("second-chance"), &qr_policy_clock);
+	assert_ptr_equal(qr_policy_find("active-inactive"),
+	    &qr_policy_twolists);
+	assert_ptr_equal(qr_policy_find("mglru"), &qr_policy_generations);
 	assert_null(qr_policy_find("clocks"));
 	assert_null(qr_policy_find("cloc"));
 	assert_null(qr_policy_find(""));

@@ -4,8 +4,12 @@
  * gives up: the background thread is woken below low and fills up to high;
  * a thread in need passes over each page once at most before it says that
  * there is no memory, and says why; a full pool moves on to the device; hot
- * pages outlive a scan; soft ageing finds touches where the MMU marks none.
+ * pages outlive a scan; soft ageing finds touches where the MMU marks none; what
+ * is read once from a file leaves programs alone, and refaults turn the balance
+ * between files and programs.
  */
+#include <qr/object.h>
+
 #include "core/machine/machine_impl.h"
 #include "machine_bed.h"
 
@@ -280,6 +284,142 @@ test_give(void **state)
 	bed_end(&bed);
 }
 
+/* --- active and inactive lists --- */
+
+#define FILE_PAGES 2000u
+
+struct lists {
+	struct bed bed;
+	struct qr_space *space;
+	struct qr_object *object;
+	qr_vaddr_t at; /* anonymous pages */
+};
+
+/* About 900 frames to be had; a file twice as large. */
+static void
+lists_make(struct lists *lists, const char *policy)
+{
+	struct sim_config sim_config = { .ram_bytes = 4 << 20,
+		.swap_pages = 4096 };
+	struct qr_machine_config config = { .policy = policy,
+		.fault_around = 1 };
+	bed_make(&lists->bed, &sim_config, &config);
+	sim_set_background(lists->bed.sim, lists->bed.machine);
+	lists->space = bed_space(&lists->bed);
+	lists->at = bed_map(lists->space, 2000);
+	struct sim_file *file =
+	    sim_file_create(lists->bed.sim, FILE_PAGES * PAGE);
+	assert_non_null(file);
+	assert_int_equal(qr_file_open(lists->bed.machine, file,
+			     FILE_PAGES * PAGE, &lists->object),
+	    0);
+}
+
+static void
+lists_end(struct lists *lists)
+{
+	qr_object_put(lists->object);
+	qr_space_destroy(lists->space);
+	bed_end(&lists->bed);
+}
+
+static void
+lists_read(const struct lists *lists, unsigned page)
+{
+	unsigned char byte;
+	struct qr_object_copy copy = { .offset = page * PAGE, .size_bytes = 1 };
+	assert_int_equal(qr_object_read(lists->object, &byte, &copy), 0);
+	assert_int_equal(copy.size_bytes, 1);
+}
+
+static void
+lists_touch(const struct lists *lists, unsigned page)
+{
+	assert_int_equal(sim_touch(lists->bed.sim, lists->space,
+			     lists->at + page * PAGE, QR_ACCESS_WRITE),
+	    0);
+}
+
+/* Pages of a program that uses 500, seldom, that went while a file was read
+ * once from its beginning to its end. */
+static uint64_t
+out_beside_reading(const char *policy)
+{
+	struct lists lists;
+	lists_make(&lists, policy);
+	for (unsigned i = 0; i < 500; i++)
+		write_noise(&lists.bed, lists.space, lists.at + i * PAGE, i);
+	for (unsigned i = 0; i < FILE_PAGES; i++) {
+		lists_read(&lists, i);
+		lists_touch(&lists, i / 4 % 500);
+	}
+	uint64_t out = stat_of(&lists.bed).pages_out;
+	lists_end(&lists);
+	return out;
+}
+
+/* What is read once does not drive out what programs use, even if they use it
+ * more seldom than the file's pages pass. */
+static void
+test_lists_keep_programs(void **state)
+{
+	(void)state;
+	uint64_t fifo = out_beside_reading("fifo");
+	uint64_t lists = out_beside_reading("two-lists");
+	printf("pages out beside a file that is read once: fifo %llu, "
+	       "two-lists %llu\n",
+	    (unsigned long long)fifo, (unsigned long long)lists);
+	assert_true(fifo > 500);
+	assert_true(lists < fifo / 50);
+}
+
+/* How many pages the last of ten rounds over so many pages of the file has to
+ * read from the device. */
+static uint64_t
+reads_of_round(struct lists *lists, unsigned pages)
+{
+	struct sim_stat before;
+	struct sim_stat after;
+	for (unsigned round = 0; round < 10; round++) {
+		sim_stat(lists->bed.sim, &before);
+		for (unsigned i = 0; i < pages; i++)
+			lists_read(lists, i * 7 % pages);
+	}
+	sim_stat(lists->bed.sim, &after);
+	return after.file_reads - before.file_reads;
+}
+
+/* A file that is read again and again, and would fit beside what of the
+ * program is in use: its refaults say so, by their distance, and the balance
+ * turns: idle anonymous pages go. And the other way round. */
+static void
+test_lists_balance(void **state)
+{
+	struct lists lists;
+	(void)state;
+	lists_make(&lists, "two-lists");
+	for (unsigned i = 0; i < 700; i++)
+		write_noise(&lists.bed, lists.space, lists.at + i * PAGE, i);
+	uint64_t left = reads_of_round(&lists, 600);
+	uint64_t out = stat_of(&lists.bed).pages_out;
+	uint64_t refaulted = stat_of(&lists.bed).pages_refaulted;
+	printf("file of 600 pages beside 700 idle ones: %llu read in the tenth "
+	       "round, %llu went, %llu refaults\n",
+	    (unsigned long long)left, (unsigned long long)out,
+	    (unsigned long long)refaulted);
+	assert_int_equal(left, 0);
+	assert_in_range(out, 350, 699);
+	/* The program is back, the file is not read any more. */
+	uint64_t in = 0;
+	for (unsigned round = 0; round < 10; round++) {
+		in = stat_of(&lists.bed).pages_in;
+		for (unsigned i = 0; i < 800; i++)
+			lists_touch(&lists, i);
+	}
+	assert_int_equal(stat_of(&lists.bed).pages_in - in, 0);
+	lists_end(&lists);
+}
+
 int
 main(void)
 {
@@ -290,6 +430,8 @@ main(void)
 		cmocka_unit_test(test_pool_moves_on),
 		cmocka_unit_test(test_hot_pages_stay),
 		cmocka_unit_test(test_give),
+		cmocka_unit_test(test_lists_keep_programs),
+		cmocka_unit_test(test_lists_balance),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
