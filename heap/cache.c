@@ -8,6 +8,7 @@
  * together stay within CAP_BYTES_THREAD: beyond that a growing class takes
  * what another was given. Every class may keep CAP_BYTES_MIN at any time.
  */
+#include "sample_impl.h"
 #include "span_impl.h"
 
 /* Bytes of blocks that a list may hold: always, and at most; and all of a
@@ -46,10 +47,12 @@ list_length(const struct qr_heap_list *list, int32_t most)
 }
 
 static void
-cap_set(struct qr_heap_list *list, int32_t cap)
+cap_set(struct qr_heap_thread *thread, unsigned size_class, int32_t cap)
 {
-	list->room += cap - list->cap;
+	struct qr_heap_list *list = &thread->list[size_class];
+	int32_t more = cap - list->cap;
 	list->cap = cap;
+	qr_sample_set_room(thread, size_class, list->room + more);
 }
 
 /* Bytes that the class's cap counts as. */
@@ -74,7 +77,7 @@ cap_steal(struct qr_heap_thread *thread, unsigned size_class)
 		if (victim == size_class || charge == 0)
 			continue;
 		qr_heap_list_flush(thread, victim);
-		cap_set(list, cap_of(CAP_BYTES_MIN, victim));
+		cap_set(thread, victim, cap_of(CAP_BYTES_MIN, victim));
 		thread->cap_bytes -= charge;
 		return true;
 	}
@@ -100,7 +103,7 @@ cap_grow(struct qr_heap_thread *thread, unsigned size_class)
 		thread->cap_bytes + more > CAP_BYTES_THREAD))
 		return;
 	thread->cap_bytes += more;
-	cap_set(list, cap);
+	cap_set(thread, size_class, cap);
 }
 
 /* --- giving away --- */
@@ -174,10 +177,12 @@ chain_put_other(struct qr_heap_thread *thread, void *block)
 	qr_heap_put_own_block(thread, block);
 }
 
-/* Puts all blocks of a chain into their spans, or sends them there. */
-static void
+/* Puts all blocks of a chain into their spans, or sends them there. Returns
+ * how many. */
+static int32_t
 chain_put(struct qr_heap_thread *thread, void *chain)
 {
+	int32_t count = 0;
 	uintptr_t base = thread->window_base;
 	size_t bytes = thread->window_bytes;
 	const struct qr_heap_word *map = thread->window_map;
@@ -186,6 +191,7 @@ chain_put(struct qr_heap_thread *thread, void *chain)
 		void *block = chain;
 		/* A block that is sent is written to. */
 		chain = *(void **)block;
+		count++;
 		uintptr_t at = (uintptr_t)block - base;
 		const struct qr_heap_word *word = &map[at >> QR_PAGE_SHIFT];
 		if (QR_UNLIKELY(at >= bytes) ||
@@ -199,16 +205,102 @@ chain_put(struct qr_heap_thread *thread, void *chain)
 		if (QR_UNLIKELY(qr_span_put_at(span, block, at - start)))
 			span_filled(thread, span);
 	}
+	return count;
+}
+
+/* --- blocks that are kept aside: see sample_impl.h --- */
+
+/* Brings them back, behind those on the list. */
+static void
+aside_join(struct qr_heap_thread *thread)
+{
+	void **link = &thread->list[thread->aside_class].head;
+	/* No more turns than there was room. */
+	while (*link != NULL)
+		link = *link;
+	*link = thread->aside;
+	qr_sample_moved(thread, thread->aside_class, -thread->aside_length);
+	thread->aside = NULL;
+	thread->aside_class = 0;
+}
+
+static void *list_cut(struct qr_heap_list *list, int32_t keep);
+
+/* Room for a list of length blocks, so much if it can be, and no more blocks
+ * on it than that the next one that is due is met. One list has blocks aside
+ * at a time; what another had is met at its next look, if it is too late. */
+static void
+list_arrange(struct qr_heap_thread *thread, unsigned size_class, int32_t length,
+    int32_t room)
+{
+	int32_t left = qr_sample_left(thread, size_class, length);
+	if (!qr_sample_runs(thread, size_class) || left >= length + room) {
+		qr_sample_set_room(thread, size_class, room);
+		return;
+	}
+	int32_t keep = left > 0 ? left / 2 : 0;
+	keep = keep < length ? keep : length;
+	int32_t least = left > 0 ? left - keep : 0;
+	qr_sample_set_room(thread, size_class, room < least ? room : least);
+	if (keep == length)
+		return;
+	if (thread->aside_class != 0)
+		aside_join(thread);
+	thread->aside = list_cut(&thread->list[size_class], keep);
+	thread->aside_class = size_class;
+	thread->aside_length = length - keep;
+	qr_sample_moved(thread, size_class, thread->aside_length);
+}
+
+/* The next block is due and one was freed: puts it to the others, so that many
+ * frees in a row stay cheap. False: there is more to do. */
+static bool
+aside_add(struct qr_heap_thread *thread, unsigned size_class, int32_t most)
+{
+	struct qr_heap_list *list = &thread->list[size_class];
+	void **block = list->head;
+	if (*block != NULL || thread->aside_length >= most ||
+	    qr_sample_left(thread, size_class, 1) > 0)
+		return false;
+	*block = thread->aside;
+	thread->aside = block;
+	thread->aside_length++;
+	list->head = NULL;
+	qr_sample_moved(thread, size_class, 1);
+	qr_sample_set_room(thread, size_class, 0);
+	return true;
+}
+
+/* A malloc has found the list empty whose other blocks are aside. */
+static void *
+aside_take(struct qr_heap_thread *thread, unsigned size_class)
+{
+	struct qr_heap_list *list = &thread->list[size_class];
+	int32_t length = thread->aside_length - 1;
+	bool due = qr_sample_left(thread, size_class, 0) <= 0;
+	aside_join(thread);
+	void *block = list->head;
+	list->head = *(void **)block;
+	if (due) {
+		qr_sample_draw(thread, size_class, length);
+		thread->sampled = block;
+	}
+	int32_t most = qr_heap_list_most(list, size_class);
+	list_arrange(thread, size_class, length,
+	    length < most ? most - length : 1);
+	return block;
 }
 
 void
 qr_heap_list_flush(struct qr_heap_thread *thread, unsigned size_class)
 {
 	struct qr_heap_list *list = &thread->list[size_class];
+	if (size_class != 0 && thread->aside_class == size_class)
+		aside_join(thread);
 	void *chain = list->head;
 	list->head = NULL;
-	list->room = list->cap;
-	chain_put(thread, chain);
+	qr_sample_moved(thread, size_class, chain_put(thread, chain));
+	list_arrange(thread, size_class, 0, list->cap);
 }
 
 /* Cuts the list behind its first keep blocks, the ones freed last; returns
@@ -244,24 +336,50 @@ qr_heap_list_most(const struct qr_heap_list *list, unsigned size_class)
 }
 
 /* The list may have as many blocks as length. Lets it be if it may be longer
- * than it was, else gives all but a quarter of it away. */
-static QR_NOINLINE void
-overflow_long(struct qr_heap_thread *thread, struct qr_heap_list *list,
+ * than it was, else gives all but a quarter of it away. Returns the length. */
+static int32_t
+overflow_give(struct qr_heap_thread *thread, unsigned size_class,
     int32_t length)
 {
-	unsigned size_class = (unsigned)(list - thread->list);
-	qr_heap_lock_acquire(&thread->lock);
+	struct qr_heap_list *list = &thread->list[size_class];
 	cap_grow(thread, size_class);
 	int32_t most = qr_heap_list_most(list, size_class);
-	if (length <= most / 2 + 1) {
-		list->room = most - length;
-	} else {
-		void *rest = list_cut(list, most / 4);
-		list->room = most - most / 4;
-		chain_put(thread, rest);
-	}
+	if (length <= most / 2 + 1)
+		return length;
+	void *rest = list_cut(list, most / 4);
+	qr_sample_moved(thread, size_class, chain_put(thread, rest));
+	return most / 4;
+}
+
+static QR_NOINLINE void
+overflow_long(struct qr_heap_thread *thread, unsigned size_class,
+    int32_t length)
+{
+	struct qr_heap_list *list = &thread->list[size_class];
+	qr_heap_lock_acquire(&thread->lock);
+	length = overflow_give(thread, size_class, length);
+	list_arrange(thread, size_class, length,
+	    qr_heap_list_most(list, size_class) - length);
 	flush_if_wanted(thread);
 	qr_heap_lock_release(&thread->lock);
+}
+
+/* The same where a countdown to a sample runs, which wants the length. */
+static QR_NOINLINE void
+overflow_counted(struct qr_heap_thread *thread, unsigned size_class)
+{
+	struct qr_heap_list *list = &thread->list[size_class];
+	int32_t most = qr_heap_list_most(list, size_class);
+	if (thread->aside_class == size_class) {
+		if (aside_add(thread, size_class, most))
+			return;
+		aside_join(thread);
+	}
+	int32_t length = list_length(list, INT32_MAX - 1);
+	if (length <= most / 2)
+		list_arrange(thread, size_class, length, most - length);
+	else
+		overflow_long(thread, size_class, length);
 }
 
 /* At least half of the most frees lies between two looks, so that they pay for
@@ -270,12 +388,17 @@ void
 qr_heap_overflow(struct qr_heap_thread *thread, size_t list_offset)
 {
 	struct qr_heap_list *list = (void *)((char *)thread + list_offset);
-	int32_t most = qr_heap_list_most(list, (unsigned)(list - thread->list));
+	unsigned size_class = (unsigned)(list_offset / sizeof(*list));
+	if (qr_sample_runs(thread, size_class)) {
+		overflow_counted(thread, size_class);
+		return;
+	}
+	int32_t most = qr_heap_list_most(list, size_class);
 	int32_t length = list_length(list, most / 2);
 	if (length <= most / 2)
 		list->room = most - length;
 	else
-		overflow_long(thread, list, most + 1);
+		overflow_long(thread, size_class, most + 1);
 }
 
 /* --- getting --- */
@@ -326,8 +449,11 @@ list_fill(struct qr_heap_thread *thread, unsigned size_class)
 		return false;
 	struct qr_heap *heap = thread->heap;
 	struct qr_heap_list *list = &thread->list[size_class];
-	unsigned limit = (unsigned)qr_max((size_t)list->cap / 2, 1);
-	unsigned count = qr_span_take(heap, span, limit, &list->head);
+	int32_t limit = list->cap / 2;
+	/* Which is less than there was room when a block is due soon. */
+	limit = limit < list->room ? limit : list->room;
+	limit = limit > 0 ? limit : 1;
+	unsigned count = qr_span_take(heap, span, (unsigned)limit, &list->head);
 	list->room -= (int32_t)count;
 	if (qr_span_is_full(span)) {
 		qr_span_list_remove(heap, thread->spans[size_class], span);
@@ -349,13 +475,25 @@ void *
 qr_heap_refill(struct qr_heap_thread *thread, unsigned size_class)
 {
 	struct qr_heap_list *list = &thread->list[size_class];
+	void *block;
 	qr_heap_lock_acquire(&thread->lock);
 	flush_if_wanted(thread);
-	list->room = list->cap;
+	if (QR_UNLIKELY(thread->aside_class == size_class)) {
+		block = aside_take(thread, size_class);
+		goto out;
+	}
+	bool runs = qr_sample_runs(thread, size_class);
+	bool due = runs && qr_sample_left(thread, size_class, 0) <= 0;
+	if (QR_UNLIKELY(!runs || due)) {
+		/* Without this block, which is yet to leave the list. */
+		qr_sample_draw(thread, size_class, 0);
+		qr_sample_moved(thread, size_class, 1);
+	}
 	thread->adopted[size_class] = 0;
 	cap_grow(thread, size_class);
+	list_arrange(thread, size_class, 0, list->cap);
 	qr_heap_receive(thread, REFILL_RECEIVE, true);
-	void *block = list_pop(list);
+	block = list_pop(list);
 	if (block == NULL && !list_fill(thread, size_class)) {
 		/* Whatever the thread still holds back may be enough. */
 		qr_heap_thread_flush(thread);
@@ -363,6 +501,9 @@ qr_heap_refill(struct qr_heap_thread *thread, unsigned size_class)
 	}
 	if (block == NULL)
 		block = list_pop(list);
+	if (due)
+		thread->sampled = block;
+out:
 	qr_heap_lock_release(&thread->lock);
 	return block;
 }

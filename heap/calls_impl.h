@@ -321,6 +321,10 @@ bool qr_heap_limit_reached(struct qr_heap *heap);
 /* The program is told by a NULL: the reserve is its own now. */
 void qr_heap_limit_failed(struct qr_heap *heap);
 
+/* Bytes of a number with K, M, G or T behind it; *text is behind that then.
+ * False: it is none. */
+bool qr_heap_bytes_from_text(const char **text, size_t *bytes);
+
 /* Takes limits from the environment. */
 void qr_heap_limit_from_text(const char *text);
 

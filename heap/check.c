@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "pagemap_impl.h"
+#include "sample_impl.h"
 
 /* Whether the run that begins at this word is nobody's. */
 static bool
@@ -193,6 +194,7 @@ struct check {
 	struct qr_heap *heap;
 	bool quiet;
 	size_t held;                     /* pages of all runs */
+	size_t sampled;                  /* pages with the mark */
 	uint64_t pages[QR_HEAP_REGIONS]; /* the same by region, and free ones */
 };
 
@@ -245,6 +247,9 @@ check_visit(void *ctx, const struct qr_heap_place *place, uint64_t pages)
 			      NULL),
 		    "heap.5: page %llu is free and in a run",
 		    (unsigned long long)(place->page + i));
+	for (uint64_t i = 0; i < pages; i++)
+		check->sampled += (qr_heap_raw_tag(&place->word[i]) &
+				      QR_HEAP_TAG_SAMPLED) != 0;
 	uint32_t tag = qr_heap_tag(place->word);
 	if (!qr_tag_is_span(tag))
 		return;
@@ -291,6 +296,12 @@ check_runs(struct check *check)
 	for (unsigned i = 0; i < regions; i++)
 		check_region(check, heap->region[i], &dirty);
 	qr_heap_walk(heap, check_visit, check);
+	qr_heap_lock(heap, QR_HEAP_LOCK_PROFILE);
+	size_t sampled = qr_sample_check(heap);
+	qr_heap_unlock(heap, QR_HEAP_LOCK_PROFILE);
+	QR_ASSERT(!check->quiet || sampled == check->sampled,
+	    "heap.10: %zu pages with samples, %zu with the mark", sampled,
+	    check->sampled);
 	/* Relaxed: changed under the lock that is held. */
 	size_t held = atomic_load_explicit(&heap->held, memory_order_relaxed);
 	for (unsigned i = 0; i < regions; i++)

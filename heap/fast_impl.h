@@ -83,7 +83,8 @@ qr_heap_free_fast(void *block)
 		qr_heap_free_slow(block);
 		return;
 	}
-	uint32_t tag = qr_heap_tag(&thread->window_map[at >> QR_PAGE_SHIFT]);
+	uint32_t tag =
+	    qr_heap_raw_tag(&thread->window_map[at >> QR_PAGE_SHIFT]);
 	/* Of my own tags the class is left, which is the list's offset. */
 	size_t offset = tag ^ thread->key;
 	if (QR_UNLIKELY(offset >= QR_SIZE_CLASSES << QR_HEAP_TAG_CLASS)) {

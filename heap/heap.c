@@ -23,6 +23,8 @@
  *     span.c                 pages cut into blocks   large.c  blocks of pages
  *     run.c  dirty.c         runs of pages           purge.c  gives them back
  *     kept.c                 runs of a length       hint.c    what is to come
+ *     sample_impl.h          when a block is due    profile.c the sample
+ *     unwind.c               who asked for it       pprof.c   as text
  *     idle.c                 a helper thread that does so while nobody calls
  *     frame/buddy.c          which pages are free
  *     qr_page_source, os.c   address space and memory
@@ -81,6 +83,8 @@
  *          sender that is about to empty it.
  * [heap.9] A list's blocks are of its class, all but the adopted ones in spans
  *          of its thread, and room leaves place for them.
+ * [heap.10] A page's word has the mark SAMPLED iff a block in the profile's
+ *          table starts in the page; see profile.c.
  *
  * 7. Threads
  *
@@ -123,6 +127,7 @@
 #include <string.h>
 
 #include "fast_impl.h"
+#include "sample_impl.h"
 
 /* In place while a block shrinks to no less than 1 / this of its class. */
 #define REALLOC_KEEP_PART 2u
@@ -133,6 +138,7 @@ __attribute__((constructor)) static void
 heap_load(void)
 {
 	qr_heap_fork_init();
+	qr_sample_init();
 	const char *limit = getenv("QUIRE_HEAP_LIMIT");
 	if (limit != NULL)
 		qr_heap_limit_from_text(limit);
@@ -194,7 +200,11 @@ large_alloc(size_t size, unsigned align_order, bool zero)
 {
 	if (size > PTRDIFF_MAX || qr_heap_start(&qr_heap_process) != 0)
 		return NULL;
-	return qr_heap_large_alloc(&qr_heap_process, size, align_order, zero);
+	void *block =
+	    qr_heap_large_alloc(&qr_heap_process, size, align_order, zero);
+	if (block != NULL)
+		qr_sample_large(qr_heap_self, block, size);
+	return block;
 }
 
 /* What has come up and is done where no lock is held. */
@@ -239,6 +249,8 @@ request_alloc(const struct heap_request *request)
 		qr_heap_limit_failed(heap);
 		return heap_no_memory();
 	}
+	if (QR_UNLIKELY(qr_heap_self->sampled != NULL))
+		qr_sample_take(qr_heap_self);
 	/* Relaxed: a wish. */
 	if (QR_UNLIKELY(atomic_load_explicit(&heap->attention,
 			    memory_order_relaxed) != 0))
@@ -316,6 +328,16 @@ free_own(struct qr_heap_thread *thread, void *block, uint32_t tag)
 		qr_heap_overflow(thread, offset);
 }
 
+/* A block on a page of which one is in the profile's sample. */
+static QR_NOINLINE void
+free_sampled(void *block)
+{
+	struct qr_heap_place place;
+	if (!qr_heap_place_of(&qr_heap_process, block, &place))
+		qr_heap_report_foreign("free", block);
+	qr_sample_freed(&qr_heap_process, block, place.word);
+}
+
 /* A block that is no block of a span: a large one, or none. */
 static QR_NOINLINE void
 free_other(void *block)
@@ -334,6 +356,15 @@ qr_heap_free_tagged(struct qr_heap_thread *thread, void *block,
     size_t keyed_tag)
 {
 	uint32_t tag = (uint32_t)keyed_tag ^ thread->key;
+	if (QR_UNLIKELY((tag & QR_HEAP_TAG_SAMPLED) != 0)) {
+		free_sampled(block);
+		tag &= ~QR_HEAP_TAG_SAMPLED;
+		if (qr_tag_is_span(tag) &&
+		    qr_tag_owner(tag) == thread->number) {
+			free_own(thread, block, tag);
+			return;
+		}
+	}
 	if (qr_tag_is_span(tag))
 		qr_heap_free_remote(thread, block, tag);
 	else
@@ -352,7 +383,7 @@ qr_heap_free_slow(void *block)
 		return;
 	}
 	struct qr_heap_thread *thread = qr_heap_self;
-	uint32_t tag = qr_heap_tag(place.word);
+	uint32_t tag = qr_heap_raw_tag(place.word);
 	if (qr_tag_is_span(tag) && qr_tag_owner(tag) == thread->number)
 		free_own(thread, block, tag);
 	else
@@ -419,8 +450,10 @@ qr_heap_realloc(void *block, size_t size)
 	if (have == 0)
 		qr_heap_report_foreign("realloc", block);
 	if (have > QR_SIZE_MAX && size > QR_SIZE_MAX) {
-		if (qr_heap_large_resize(&qr_heap_process, &place, size))
+		if (qr_heap_large_resize(&qr_heap_process, &place, size)) {
+			qr_sample_resized(&qr_heap_process, &place);
 			return block;
+		}
 	} else if (size <= have && size >= have / REALLOC_KEEP_PART) {
 		return block;
 	}

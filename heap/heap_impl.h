@@ -22,6 +22,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include <qr/heap_profile.h>
 #include <qr/page_source.h>
 
 #include "../core/base/bits.h"
@@ -36,8 +37,8 @@
 /*
  * What a page is, one word a page of a region:
  *
- *   31                          12 11          4 3      0
- *   | number of the owner thread  | size class  | kind  |    tag
+ *   31        30                12 11          4 3      0
+ *   | sampled | owner's number    | size class  | kind  |    tag
  *   | unit of the span's header, or pages of the run    |    value
  *
  * All words of a span are the same. A large block's first page alone has a
@@ -56,6 +57,10 @@ struct qr_heap_word {
 #define QR_HEAP_KIND_KEPT  3u /* free, see kept.c: the class is its pages */
 #define QR_HEAP_TAG_CLASS  4u
 #define QR_HEAP_TAG_OWNER  12u
+
+/* Beside the tag: a block that starts in this page is in the profile's sample,
+ * so that no thread takes the page for its own without a closer look. */
+#define QR_HEAP_TAG_SAMPLED ((uint32_t)1 << 31)
 
 /* Owner numbers. Threads have those from QR_HEAP_ID_FIRST on. */
 #define QR_HEAP_ID_NONE     0u
@@ -209,6 +214,16 @@ struct qr_heap_thread {
 	size_t cap_bytes;    /* (o) sum of all caps above their least */
 	unsigned cap_victim; /* (o) class whose cap is taken next */
 	void *inbox;         /* (l) taken from the queue, not yet looked at */
+
+	/* The profile's; see sample_impl.h. (o) */
+	int32_t sample[QR_SIZE_CLASSES]; /* base of the countdown; 0: none */
+	uint32_t aside_class;  /* of the blocks that are kept aside; 0: none */
+	int32_t aside_length;  /* how many */
+	void *aside;           /* the blocks */
+	void *sampled;         /* the block to be taken now, or NULL */
+	uint64_t sample_large; /* bytes of pages before one is, + 1; 0: as
+				  above */
+	uint64_t sample_seed;
 	struct qr_heap_parcel parcel[QR_HEAP_PARCELS]; /* (o) by owner */
 	struct qr_heap_thread *parked_next;            /* (t) */
 
@@ -241,6 +256,18 @@ struct qr_heap_limit {
 
 #define QR_HEAP_ATTEND_IDLE 1u /* start the helper: idle.c */
 #define QR_HEAP_ATTEND_SOFT 2u /* tell the program: limit.c */
+
+/* The sample of blocks; see profile.c. */
+struct qr_heap_profile {
+	_Atomic(size_t) interval; /* (a) bytes; 0: none is taken */
+	_Atomic(size_t) begin_at; /* (a) pages held from which on; 0: never */
+	uintptr_t stack_top;      /* (c) of the first thread's; 0: not known */
+	struct qr_heap_profile_table *table; /* QR_HEAP_LOCK_PROFILE */
+	void *rules;                         /* the same; unwind.c's cache */
+	size_t stacks_committed;             /* the same, bytes */
+	size_t samples_committed;            /* the same, bytes */
+	bool failed;                         /* the same: no memory for it */
+};
 
 /* The longest run that is kept, 256 KiB. */
 #define QR_HEAP_KEPT_PAGES 64u
@@ -277,6 +304,7 @@ struct qr_heap {
 	_Atomic(uint32_t) attention;  /* (a) what is to be done where no lock is
 					 held: QR_HEAP_ATTEND_* */
 	struct qr_heap_limit limit;
+	struct qr_heap_profile profile;
 
 	qr_span_ref_t detached[QR_SIZE_CLASSES][QR_SPAN_LISTS]; /* (d) */
 	_Atomic(uint32_t) detached_partial; /* (a,d) how many, of all classes */

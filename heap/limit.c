@@ -173,9 +173,8 @@ qr_heap_is_low(void)
 
 /* --- QUIRE_HEAP_LIMIT=HARD[,SOFT] --- */
 
-/* Bytes of a number with K, M, G or T behind it. False: it is none. */
-static bool
-limit_parse(const char **text, size_t *bytes)
+bool
+qr_heap_bytes_from_text(const char **text, size_t *bytes)
 {
 	char *end;
 	unsigned long long number = strtoull(*text, &end, 10);
@@ -208,10 +207,10 @@ void
 qr_heap_limit_from_text(const char *text)
 {
 	struct qr_heap_limits limits = { 0 };
-	bool good = limit_parse(&text, &limits.hard_bytes);
+	bool good = qr_heap_bytes_from_text(&text, &limits.hard_bytes);
 	if (good && *text == ',') {
 		text++;
-		good = limit_parse(&text, &limits.soft_bytes);
+		good = qr_heap_bytes_from_text(&text, &limits.soft_bytes);
 	}
 	if (good && *text == '\0' && limits.hard_bytes != 0)
 		good = qr_heap_set_limits(&limits) == 0;

@@ -24,6 +24,7 @@ enum qr_heap_rank {
 	/* Here are the locks of the threads, one at a time. */
 	QR_HEAP_LOCK_DETACHED, /* spans without an owner */
 	QR_HEAP_LOCK_RUNS,     /* page runs, span headers, the page map */
+	QR_HEAP_LOCK_PROFILE,  /* the sample of blocks */
 	QR_HEAP_LOCKS,
 };
 

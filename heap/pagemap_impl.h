@@ -32,6 +32,17 @@ qr_tag_is_span(uint32_t tag)
 	return qr_tag_owner(tag) != QR_HEAP_ID_NONE;
 }
 
+_Static_assert(QR_HEAP_THREADS_MAX + QR_HEAP_ID_FIRST < QR_HEAP_TAG_SAMPLED >>
+		   QR_HEAP_TAG_OWNER,
+    "an owner's number leaves the mark alone");
+
+/* With the mark that a block of the page is in the sample. Relaxed: below. */
+static inline uint32_t
+qr_heap_raw_tag(const struct qr_heap_word *word)
+{
+	return atomic_load_explicit(&word->tag, memory_order_relaxed);
+}
+
 /*
  * Relaxed: a tag that says "mine" was written by this thread and only it can
  * change that; one that says anything else is looked at again under a lock,
@@ -40,7 +51,7 @@ qr_tag_is_span(uint32_t tag)
 static inline uint32_t
 qr_heap_tag(const struct qr_heap_word *word)
 {
-	return atomic_load_explicit(&word->tag, memory_order_relaxed);
+	return qr_heap_raw_tag(word) & ~QR_HEAP_TAG_SAMPLED;
 }
 
 static inline void

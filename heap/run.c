@@ -16,7 +16,7 @@
  */
 #include <string.h>
 
-#include "calls_impl.h"
+#include "sample_impl.h"
 
 /* Size of the first try, and of the least that is tried unless less is
  * needed: at 64 GiB nearly every program has one region. Bytes. */
@@ -461,6 +461,7 @@ run_taken(struct qr_heap *heap, struct qr_heap_region *region, uint64_t page,
 	if (held > heap->held_max) {
 		heap->held_max = held;
 		qr_heap_idle_notice(heap);
+		qr_sample_notice(heap, held);
 	}
 	heap->tick_peak = qr_max(heap->tick_peak, held);
 	return dirty == 0;

@@ -215,9 +215,16 @@ qr_span_set_owner(struct qr_heap *heap, struct qr_span *span, uint32_t owner)
 	    &heap->region[span->region]->window->map[span->page];
 	uint32_t tag = qr_tag_span(owner, span->size_class);
 	span->owner = owner;
-	for (unsigned i = 0; i < span->pages; i++)
-		/* Relaxed: see qr_heap_tag. */
-		atomic_store_explicit(&word[i].tag, tag, memory_order_relaxed);
+	for (unsigned i = 0; i < span->pages; i++) {
+		/* Relaxed: see qr_heap_tag. Another thread may mark the page
+		 * as sampled meanwhile, or take the mark away. */
+		uint32_t old =
+		    atomic_load_explicit(&word[i].tag, memory_order_relaxed);
+		while (!atomic_compare_exchange_weak_explicit(&word[i].tag,
+		    &old, tag | (old & QR_HEAP_TAG_SAMPLED),
+		    memory_order_relaxed, memory_order_relaxed))
+			;
+	}
 }
 
 /* --- blocks --- */

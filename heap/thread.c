@@ -170,6 +170,11 @@ thread_clear(struct qr_heap_thread *thread)
 	memset(thread->order, 0, sizeof(thread->order));
 	memset(thread->adopted, 0, sizeof(thread->adopted));
 	memset(thread->parcel, 0, sizeof(thread->parcel));
+	memset(thread->sample, 0, sizeof(thread->sample));
+	thread->sample_large = 0;
+	thread->aside_class = 0;
+	thread->aside = NULL;
+	thread->sampled = NULL;
 	thread->inbox = NULL;
 	thread->cap_bytes = 0;
 }

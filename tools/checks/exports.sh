@@ -16,12 +16,12 @@ nm -D --defined-only "$library" | awk '{ sub(/@.*/, "", $NF); print $NF }' |
 	sort -u >"$folder/has"
 sed -e 's/#.*//' -e '/^[[:space:]]*$/d' tools/interposed.txt |
 	sort -u >"$folder/interposed"
-# A declaration's name is the word before its first parenthesis.
+# A declaration's name is the word before its first parenthesis, or its end.
 awk '
 /QR_PUBLIC/ && !/define/ { text = ""; inside = 1 }
 inside { text = text " " $0 }
 inside && /[(;]/ {
-	sub(/[ \t]*\(.*/, "", text)
+	sub(/[ \t]*[(;].*/, "", text)
 	sub(/.*[ \t*]/, "", text)
 	print text
 	inside = 0
