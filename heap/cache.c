@@ -482,9 +482,11 @@ qr_heap_refill(struct qr_heap_thread *thread, unsigned size_class)
 		block = aside_take(thread, size_class);
 		goto out;
 	}
-	bool runs = qr_sample_runs(thread, size_class);
-	bool due = runs && qr_sample_left(thread, size_class, 0) <= 0;
-	if (QR_UNLIKELY(!runs || due)) {
+	if (QR_UNLIKELY(!qr_sample_runs(thread, size_class)))
+		qr_sample_draw(thread, size_class, 0);
+	bool due = qr_sample_runs(thread, size_class) &&
+		   qr_sample_left(thread, size_class, 0) <= 0;
+	if (QR_UNLIKELY(due)) {
 		/* Without this block, which is yet to leave the list. */
 		qr_sample_draw(thread, size_class, 0);
 		qr_sample_moved(thread, size_class, 1);

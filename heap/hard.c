@@ -30,11 +30,8 @@
  *
  * Costs 80 bytes a block and some hundred instructions a call.
  */
-#define _GNU_SOURCE
-#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +41,7 @@
 #endif
 
 #include "front_impl.h"
+#include "report_impl.h"
 
 #define HEAD_LIVE  0x6c697665626c6f63u
 #define HEAD_FREED 0x6672656564626c6fu
@@ -57,8 +55,8 @@
 #define QUARANTINE_BYTES  ((size_t)16 << 20)
 #define QUARANTINE_BLOCKS 65536u
 
-/* Longest line of a report, and most frames of its trace. */
-#define REPORT_BYTES  512
+/* Longest name of a call, with what it did; most frames of a trace. */
+#define REPORT_BYTES  64
 #define REPORT_FRAMES 24
 
 struct hard_head {
@@ -96,38 +94,14 @@ static struct {
 
 /* --- reports --- */
 
-__attribute__((format(printf, 1, 2))) static void
-report_line(const char *format, ...)
-{
-	char line[REPORT_BYTES];
-	va_list arguments;
-	va_start(arguments, format);
-	int bytes = vsnprintf(line, sizeof(line), format, arguments);
-	va_end(arguments);
-	if (bytes >= (int)sizeof(line))
-		bytes = (int)sizeof(line) - 1;
-	if (bytes > 0 && write(STDERR_FILENO, line, (size_t)bytes) < 0)
-		return;
-}
-
 static void
 report_site(const char *what, const char *call, const void *site)
 {
-	Dl_info info;
+	char text[REPORT_BYTES];
 	if (site == NULL)
 		return;
-	if (dladdr(site, &info) == 0 || info.dli_fname == NULL) {
-		report_line("  %s by %s at %p\n", what, call, site);
-		return;
-	}
-	size_t offset =
-	    (size_t)((const char *)site - (const char *)info.dli_fbase);
-	if (info.dli_sname != NULL)
-		report_line("  %s by %s in %s, %s+0x%zx\n", what, call,
-		    info.dli_sname, info.dli_fname, offset);
-	else
-		report_line("  %s by %s at %s+0x%zx\n", what, call,
-		    info.dli_fname, offset);
+	snprintf(text, sizeof(text), "  %s by %s", what, call);
+	qr_report_address(text, site);
 }
 
 static void
@@ -136,7 +110,7 @@ report_trace(void)
 #if defined(__GLIBC__)
 	void *frame[REPORT_FRAMES];
 	int count = backtrace(frame, REPORT_FRAMES);
-	report_line("  the calls that led here:\n");
+	qr_report_line("  the calls that led here:\n");
 	backtrace_symbols_fd(frame, count, STDERR_FILENO);
 #endif
 }
@@ -144,7 +118,7 @@ report_trace(void)
 static void
 report_block(const struct hard_head *head)
 {
-	report_line("  the block: %zu bytes at %p\n", head->size,
+	qr_report_line("  the block: %zu bytes at %p\n", head->size,
 	    (void *)head->user);
 	report_site("allocated", head->alloc_call, head->alloc_site);
 	report_site("freed", head->free_call, head->free_site);
@@ -216,8 +190,8 @@ tail_check(const struct hard_head *head, const char *call)
 	const unsigned char *bad = bytes_differ(start, end, TAIL_BYTE);
 	if (bad == end)
 		return;
-	report_line("quire: overflow: byte %zu of a block of %zu bytes was "
-		    "written, seen by %s(%p)\n",
+	qr_report_line("quire: overflow: byte %zu of a block of %zu bytes was "
+		       "written, seen by %s(%p)\n",
 	    (size_t)(bad - head->user), head->size, call, (void *)head->user);
 	report_end(head);
 }
@@ -235,8 +209,9 @@ freed_check(const struct hard_head *head)
 	const unsigned char *bad = bytes_differ(head->user, end, FREED_BYTE);
 	if (bad == end)
 		return;
-	report_line("quire: use after free: byte %zu of a block of %zu bytes "
-		    "was written after the block was freed\n",
+	qr_report_line(
+	    "quire: use after free: byte %zu of a block of %zu bytes "
+	    "was written after the block was freed\n",
 	    (size_t)(bad - head->user), head->size);
 	report_end(head);
 }
@@ -326,8 +301,8 @@ qr_hard_align_check(const char *call, size_t align, const void *site)
 {
 	if (qr_is_pow2(align))
 		return;
-	report_line("quire: invalid alignment: %s with an alignment of %zu, "
-		    "which is no power of two\n",
+	qr_report_line("quire: invalid alignment: %s with an alignment of %zu, "
+		       "which is no power of two\n",
 	    call, align);
 	report_site("called", call, site);
 	report_end(NULL);
@@ -385,8 +360,9 @@ underflow_check(const char *call, const void *user)
 	memcpy(&head, (const char *)user - HEAD_BYTES, sizeof(head));
 	if (head.user != user || head.state != HEAD_LIVE)
 		return;
-	report_line("quire: underflow: the bytes before a block were written, "
-		    "seen by %s(%p)\n",
+	qr_report_line(
+	    "quire: underflow: the bytes before a block were written, "
+	    "seen by %s(%p)\n",
 	    call, user);
 	report_end(&head);
 }
@@ -399,18 +375,19 @@ head_live(const char *call, void *user, const void *site)
 	if (head != NULL && head->state == HEAD_LIVE)
 		return head;
 	if (head != NULL && head->state == HEAD_FREED) {
-		report_line("quire: double free: %s(%p)\n", call, user);
+		qr_report_line("quire: double free: %s(%p)\n", call, user);
 		report_site("called", call, site);
 		report_end(head);
 	}
 	underflow_check(call, user);
 	if (address_in_heap(user))
-		report_line("quire: wild free: %s(%p): not the start of a "
-			    "block\n",
+		qr_report_line("quire: wild free: %s(%p): not the start of a "
+			       "block\n",
 		    call, user);
 	else
-		report_line("quire: foreign free: %s(%p): not memory of this "
-			    "malloc\n",
+		qr_report_line(
+		    "quire: foreign free: %s(%p): not memory of this "
+		    "malloc\n",
 		    call, user);
 	report_site("called", call, site);
 	report_end(NULL);
@@ -421,18 +398,21 @@ origin_check(const struct hard_head *head,
     const struct qr_hard_release *release)
 {
 	if (head->origin != release->origin) {
-		report_line("quire: mismatched free: %s(%p) of a block of %s\n",
+		qr_report_line(
+		    "quire: mismatched free: %s(%p) of a block of %s\n",
 		    release->call, release->block, origin_name[head->origin]);
 		report_end(head);
 	}
 	if (release->size != SIZE_MAX && release->size != head->size) {
-		report_line("quire: mismatched size: %s(%p) says %zu bytes\n",
+		qr_report_line(
+		    "quire: mismatched size: %s(%p) says %zu bytes\n",
 		    release->call, release->block, release->size);
 		report_end(head);
 	}
 	if (release->align != SIZE_MAX && release->align != head->align) {
-		report_line("quire: mismatched alignment: %s(%p) says %zu, the "
-			    "block has %zu\n",
+		qr_report_line(
+		    "quire: mismatched alignment: %s(%p) says %zu, the "
+		    "block has %zu\n",
 		    release->call, release->block, release->align, head->align);
 		report_end(head);
 	}

@@ -25,6 +25,7 @@
  *     kept.c                 runs of a length       hint.c    what is to come
  *     sample_impl.h          when a block is due    profile.c the sample
  *     unwind.c               who asked for it       pprof.c   as text
+ *     guard.c                blocks between pages that nobody may touch
  *     idle.c                 a helper thread that does so while nobody calls
  *     frame/buddy.c          which pages are free
  *     qr_page_source, os.c   address space and memory
@@ -104,7 +105,8 @@
  * heap as it was, after the thread has given up what it had cached and tried
  * again. What can be told to be a misuse at no cost on the fast path ends the
  * program with a report: a pointer that is no block, the second free of a
- * block when it reaches its span. libquire-hard.so tells the rest: hard.c.
+ * block when it reaches its span; guard.c tells more of single blocks.
+ * libquire-hard.so tells the rest: hard.c.
  *
  * 9. Rejected
  *
@@ -139,6 +141,7 @@ heap_load(void)
 {
 	qr_heap_fork_init();
 	qr_sample_init();
+	qr_guard_init();
 	const char *limit = getenv("QUIRE_HEAP_LIMIT");
 	if (limit != NULL)
 		qr_heap_limit_from_text(limit);
@@ -226,6 +229,7 @@ struct heap_request {
 	unsigned size_class; /* QR_SIZE_CLASSES: pages */
 	unsigned align_order;
 	bool zero;
+	bool aligned; /* to more than malloc does */
 };
 
 static void *
@@ -250,7 +254,8 @@ request_alloc(const struct heap_request *request)
 		return heap_no_memory();
 	}
 	if (QR_UNLIKELY(qr_heap_self->sampled != NULL))
-		qr_sample_take(qr_heap_self);
+		block = qr_sample_take(qr_heap_self,
+		    request->aligned ? 0 : request->size);
 	/* Relaxed: a wish. */
 	if (QR_UNLIKELY(atomic_load_explicit(&heap->attention,
 			    memory_order_relaxed) != 0))
@@ -310,7 +315,8 @@ qr_heap_aligned_alloc(size_t align, size_t size)
 	}
 	return request_alloc(&(struct heap_request){ .size = size,
 	    .size_class = qr_heap_class_of(size, align),
-	    .align_order = qr_heap_align_order(align) });
+	    .align_order = qr_heap_align_order(align),
+	    .aligned = align > QR_SIZE_STEP });
 }
 
 /* --- free --- */
@@ -378,7 +384,7 @@ qr_heap_free_slow(void *block)
 	if (block == NULL)
 		return;
 	if (!qr_heap_place_of(&qr_heap_process, block, &place)) {
-		if (!qr_heap_foreign_free(block))
+		if (!qr_guard_free(block) && !qr_heap_foreign_free(block))
 			qr_heap_report_foreign("free", block);
 		return;
 	}
@@ -414,8 +420,10 @@ size_t
 qr_heap_usable_size(const void *block)
 {
 	struct qr_heap_place place;
-	if (block == NULL || !qr_heap_place_of(&qr_heap_process, block, &place))
+	if (block == NULL)
 		return 0;
+	if (!qr_heap_place_of(&qr_heap_process, block, &place))
+		return qr_guard_size(block);
 	return place_bytes(&place);
 }
 
@@ -443,8 +451,13 @@ qr_heap_realloc(void *block, size_t size)
 		return heap_no_memory();
 	struct qr_heap_place place;
 	bool known = qr_heap_place_of(&qr_heap_process, block, &place);
-	void *moved;
-	if (!known && qr_heap_foreign_realloc(block, size, &moved))
+	void *moved = NULL;
+	size_t guarded = known ? 0 : qr_guard_size(block);
+	if (guarded != 0)
+		return realloc_move(block, guarded, size);
+	/* One that was freed is reported there. */
+	if (!known && (qr_guard_free(block) ||
+			  qr_heap_foreign_realloc(block, size, &moved)))
 		return moved;
 	size_t have = known ? place_bytes(&place) : 0;
 	if (have == 0)

@@ -327,7 +327,8 @@ sample_get(struct qr_heap *heap)
 	return number;
 }
 
-/* Enters a block with the calls that led here. Profile lock held. */
+/* Enters a block with the calls that led here. place: its, NULL of a guarded
+ * block. Profile lock held. */
 static void
 sample_add(struct qr_heap *heap, const struct qr_heap_place *place,
     uint64_t block, size_t bytes)
@@ -355,23 +356,33 @@ sample_add(struct qr_heap *heap, const struct qr_heap_place *place,
 	atomic_signal_fence(memory_order_release);
 	*bucket = number;
 	/* Relaxed: the block's free comes after its malloc. */
-	atomic_fetch_or_explicit(&place->word->tag, QR_HEAP_TAG_SAMPLED,
-	    memory_order_relaxed);
+	if (place != NULL)
+		atomic_fetch_or_explicit(&place->word->tag, QR_HEAP_TAG_SAMPLED,
+		    memory_order_relaxed);
 }
 
-void
-qr_sample_take(struct qr_heap_thread *thread)
+void *
+qr_sample_take(struct qr_heap_thread *thread, size_t size)
 {
 	struct qr_heap *heap = thread->heap;
 	void *block = thread->sampled;
 	struct qr_heap_place place;
 	thread->sampled = NULL;
 	if (!qr_heap_place_of(heap, block, &place))
-		return;
+		return block;
 	size_t bytes = qr_heap_usable_size(block);
 	qr_heap_lock(heap, QR_HEAP_LOCK_PROFILE);
-	sample_add(heap, &place, (uintptr_t)block, bytes);
+	/* The table first: the unwinder's cache is in it. */
+	void *guarded = table_get(heap) != NULL ? qr_guard_alloc(size) : NULL;
+	if (guarded != NULL)
+		sample_add(heap, NULL, (uintptr_t)guarded, bytes);
+	else
+		sample_add(heap, &place, (uintptr_t)block, bytes);
 	qr_heap_unlock(heap, QR_HEAP_LOCK_PROFILE);
+	if (guarded == NULL)
+		return block;
+	qr_heap_free(block);
+	return guarded;
 }
 
 /* --- the end of a sampled block --- */
@@ -398,30 +409,40 @@ sample_unlink(struct qr_heap_profile_table *table, uint64_t block, bool *alone)
 	return found;
 }
 
+/* Takes the block out of the table. Returns whether its page has none now. */
+static bool
+sample_remove(struct qr_heap *heap, uint64_t block)
+{
+	bool alone;
+	struct qr_heap_profile_table *table = heap->profile.table;
+	if (table == NULL)
+		return false;
+	uint32_t number = sample_unlink(table, block, &alone);
+	if (number == 0)
+		return false;
+	struct qr_heap_profile_sample *sample = sample_at(table, number);
+	struct qr_heap_profile_stack *stack = stack_at(table, sample->stack);
+	stack->live_blocks--;
+	stack->live_bytes -= sample->bytes;
+	*sample = (struct qr_heap_profile_sample){ .next = table->sample_free };
+	table->sample_free = number;
+	return alone;
+}
+
+void
+qr_sample_forget(struct qr_heap *heap, const void *block)
+{
+	(void)sample_remove(heap, (uintptr_t)block);
+}
+
 void
 qr_sample_freed(struct qr_heap *heap, void *block, struct qr_heap_word *word)
 {
-	bool alone;
 	qr_heap_lock(heap, QR_HEAP_LOCK_PROFILE);
-	struct qr_heap_profile_table *table = heap->profile.table;
-	uint32_t number =
-	    table != NULL ? sample_unlink(table, (uintptr_t)block, &alone) : 0;
-	if (number != 0) {
-		struct qr_heap_profile_sample *sample =
-		    sample_at(table, number);
-		struct qr_heap_profile_stack *stack =
-		    stack_at(table, sample->stack);
-		stack->live_blocks--;
-		stack->live_bytes -= sample->bytes;
-		*sample =
-		    (struct qr_heap_profile_sample){ .next =
-							 table->sample_free };
-		table->sample_free = number;
-		/* Relaxed: as it was set. */
-		if (alone)
-			atomic_fetch_and_explicit(&word->tag,
-			    ~QR_HEAP_TAG_SAMPLED, memory_order_relaxed);
-	}
+	/* Relaxed: as it was set. */
+	if (sample_remove(heap, (uintptr_t)block))
+		atomic_fetch_and_explicit(&word->tag, ~QR_HEAP_TAG_SAMPLED,
+		    memory_order_relaxed);
 	qr_heap_unlock(heap, QR_HEAP_LOCK_PROFILE);
 }
 
@@ -475,6 +496,8 @@ qr_sample_check(struct qr_heap *heap)
 			const void *block =
 			    (const void *)(uintptr_t)sample_at(table, at)
 				->block;
+			if (qr_guard_size(block) != 0)
+				continue;
 			bool known = qr_heap_place_of(heap, block, &place);
 			QR_ASSERT(known, "heap.10: %p is in the sample", block);
 			QR_ASSERT((qr_heap_raw_tag(place.word) &

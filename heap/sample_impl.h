@@ -75,8 +75,13 @@ void qr_sample_draw(struct qr_heap_thread *thread, unsigned size_class,
 /* A block of pages is allocated: notes it in thread->sampled if it is due. */
 void qr_sample_large(struct qr_heap_thread *thread, void *block, size_t bytes);
 
-/* Takes thread->sampled into the sample. No lock held. */
-void qr_sample_take(struct qr_heap_thread *thread);
+/* Takes thread->sampled into the sample. size: what was asked for, or 0 if its
+ * address must stay; else it may be another block that is returned. No lock
+ * held. */
+void *qr_sample_take(struct qr_heap_thread *thread, size_t size);
+
+/* A block without a mark is gone. Profile lock held. */
+void qr_sample_forget(struct qr_heap *heap, const void *block);
 
 /* A block of a sampled page is freed; it may be one of the sample. */
 void qr_sample_freed(struct qr_heap *heap, void *block,
@@ -94,6 +99,21 @@ size_t qr_sample_check(struct qr_heap *heap);
 
 /* Takes the settings from the environment. */
 void qr_sample_init(void);
+
+/* --- guard.c --- */
+
+/* A guarded block, if it is one's turn and there is room; NULL: there is none.
+ * Profile lock held. */
+void *qr_guard_alloc(size_t size);
+
+/* Frees a guarded block. False: it is none. */
+bool qr_guard_free(void *block);
+
+/* What was asked for it, or 0: it is none. */
+size_t qr_guard_size(const void *block);
+
+/* Takes the settings from the environment. */
+void qr_guard_init(void);
 
 /* --- unwind.c --- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A block is freed twice.
+ * guard: double free
  * expect: double free: free
  * expect: freed by free
  * normal: any

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A block is freed again after others came and went.
+ * guard: double free
  * expect: double free: free
  * expect: allocated by malloc
  * normal: any

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One byte behind a block is written.
+ * guard: overflow
  * expect: overflow: byte 24 of a block of 24 bytes
  * expect: allocated by malloc
  * normal: any

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One byte behind a block is written, and it is grown.
+ * guard: overflow
  * expect: overflow: byte 10 of a block of 10 bytes
  * expect: allocated by calloc
  * normal: any

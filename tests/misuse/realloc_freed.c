@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A block is grown after it was freed.
+ * guard: double free
  * expect: double free: realloc
  * expect: freed by free
  * normal: any

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The byte before a block is written.
+ * guard: underflow
  * expect: underflow
  * expect: allocated by malloc
  * normal: any

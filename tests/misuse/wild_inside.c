@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The address of a block's middle is freed.
+ * guard: wild free
  * expect: wild free: free
  * expect: called by free
  * normal: any

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * An address that no block can have is freed.
+ * guard: wild free
  * expect: wild free: free
  * normal: any
  */

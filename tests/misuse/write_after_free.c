@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A block is written to after its free; the program ends.
+ * guard: use after free
  * expect: use after free: byte 7 of a block of 64 bytes
  * expect: freed by free
  * normal: any

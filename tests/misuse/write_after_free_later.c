@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A block is written to after its free; it goes on.
+ * guard: use after free
  * expect: use after free: byte 3 of a block of 500 bytes
  * expect: freed by free
  * normal: any
