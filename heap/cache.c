@@ -364,22 +364,28 @@ overflow_long(struct qr_heap_thread *thread, unsigned size_class,
 	qr_heap_lock_release(&thread->lock);
 }
 
-/* The same where a countdown to a sample runs, which wants the length. */
+/* The same where a countdown to a sample runs, which wants the length. With
+ * the lock, as no thread may be cancelled between the list and what is aside. */
 static QR_NOINLINE void
 overflow_counted(struct qr_heap_thread *thread, unsigned size_class)
 {
 	struct qr_heap_list *list = &thread->list[size_class];
+	qr_heap_lock_acquire(&thread->lock);
 	int32_t most = qr_heap_list_most(list, size_class);
 	if (thread->aside_class == size_class) {
 		if (aside_add(thread, size_class, most))
-			return;
+			goto out;
 		aside_join(thread);
 	}
 	int32_t length = list_length(list, INT32_MAX - 1);
-	if (length <= most / 2)
-		list_arrange(thread, size_class, length, most - length);
-	else
-		overflow_long(thread, size_class, length);
+	if (length > most / 2) {
+		length = overflow_give(thread, size_class, length);
+		most = qr_heap_list_most(list, size_class);
+	}
+	list_arrange(thread, size_class, length, most - length);
+	flush_if_wanted(thread);
+out:
+	qr_heap_lock_release(&thread->lock);
 }
 
 /* At least half of the most frees lies between two looks, so that they pay for
