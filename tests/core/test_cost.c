@@ -11,6 +11,7 @@
 #include "random.h"
 
 #include "core/slab/slab.h"
+#include "core/vmap/arena.h"
 #include "step_count.h"
 
 #define MIB ((uint64_t)1 << 20)
@@ -18,14 +19,53 @@
 
 #define HELD 4096u
 
+/* Ranges in use where many are: as many again are free to be toggled. */
+#define RANGES 32768u
+
 struct bed {
 	struct rig *rig;
 	struct qr_slabs *slabs;
 	struct qr_slab_cache *cache;
 	struct qr_page *held[HELD];
 	void *objects[HELD];
+	struct qr_arena arena; /* with nothing in it */
+	struct qr_arena full;  /* with RANGES in it */
+	struct qr_segment range[2 * RANGES];
+	bool has_range[2 * RANGES];
 	uint64_t random;
 };
+
+static uint64_t
+bed_random(struct bed *bed)
+{
+	bed->random ^= bed->random << 13;
+	bed->random ^= bed->random >> 7;
+	bed->random ^= bed->random << 17;
+	return bed->random;
+}
+
+/* Takes or frees the range, of 1 to 256 pages. */
+static void
+range_toggle(struct bed *bed, size_t at, uint64_t pages)
+{
+	if (bed->has_range[at])
+		qr_arena_free(&bed->full, &bed->range[at]);
+	else if (qr_arena_alloc(&bed->full, &bed->range[at], pages, 1) != 0)
+		abort();
+	bed->has_range[at] = !bed->has_range[at];
+}
+
+/* Every second one is in use, and they are in disorder. */
+static void
+bed_start_ranges(struct bed *bed)
+{
+	qr_arena_init(&bed->arena, 1, (uint64_t)1 << 35, QR_FIT_INSTANT);
+	qr_arena_init(&bed->full, 1, (uint64_t)1 << 35, QR_FIT_INSTANT);
+	for (size_t i = 0; i < 2 * RANGES; i++)
+		range_toggle(bed, i, 1 + bed_random(bed) % 256);
+	for (size_t i = 0; i < 2 * RANGES; i += 2)
+		range_toggle(bed, i, 0);
+}
 
 static void
 bed_start(struct bed *bed, uint64_t ram_bytes, unsigned cpus)
@@ -49,15 +89,8 @@ bed_start(struct bed *bed, uint64_t ram_bytes, unsigned cpus)
 	bed->cache = qr_slab_create(bed->slabs, &config);
 	assert_non_null(bed->cache);
 	bed->random = 88172645463325252u;
-}
-
-static uint64_t
-bed_random(struct bed *bed)
-{
-	bed->random ^= bed->random << 13;
-	bed->random ^= bed->random >> 7;
-	bed->random ^= bed->random << 17;
-	return bed->random;
+	bed_start_ranges(bed);
+	bed->random = 88172645463325252u;
 }
 
 /* --- the work --- */
@@ -150,6 +183,29 @@ slab_random(void *ctx, unsigned n)
 	}
 }
 
+static void
+range_pair(void *ctx, unsigned n)
+{
+	struct bed *bed = ctx;
+	struct qr_segment range;
+	for (unsigned i = 0; i < n; i++) {
+		if (qr_arena_alloc(&bed->arena, &range, 1, 1) != 0)
+			abort();
+		qr_arena_free(&bed->arena, &range);
+	}
+}
+
+static void
+range_random(void *ctx, unsigned n)
+{
+	struct bed *bed = ctx;
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t number = bed_random(bed);
+		range_toggle(bed, (number >> 32) % (2 * RANGES),
+		    1 + number % 256);
+	}
+}
+
 /* --- the limits --- */
 
 /* Instructions, with the loop and the random numbers about the work. */
@@ -169,6 +225,8 @@ static const struct {
 	{ "frame, 64 in bulk, pair", frame_bulk, 10, 1, 6600, false },
 	{ "slab, pair", slab_pair, 10, 4, 95, true },
 	{ "slab, random", slab_random, 5000, 60, 70, true },
+	{ "range, pair", range_pair, 10, 4, 500, true },
+	{ "range, random among 32 Ki", range_random, 5000, 80, 380, true },
 };
 
 #define WORKS (sizeof(works) / sizeof(works[0]))
@@ -215,6 +273,7 @@ test_flat(void **state)
 		unsigned cpus;
 	} machines[] = {
 		{ 16 * MIB, 1 },
+		{ 256 * MIB, 2 },
 		{ 16 * 1024 * MIB, 8 },
 		{ 16 * TIB, 1 },
 		{ 16 * TIB, 64 },
