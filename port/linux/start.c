@@ -339,5 +339,6 @@ start_constructor(int argc, char **argv, char **environment)
 	if (thread == NULL)
 		start_fail("no memory for a stack", ENOMEM);
 	qr_thread_call_on_stack(thread, start_run, thread);
+	gate_armed(thread);
 	carry_enter(argv, environment);
 }

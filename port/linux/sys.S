@@ -153,6 +153,57 @@
 	ret
 	finish	qr_string_try
 
+/*
+ * void qr_leave(struct qr_thread *thread, const struct gate_context *context)
+ * Enters the context; comes back if a signal waits. See gate/leave.c.
+ */
+	.macro	enter_load register, index
+	movq	(QR_CONTEXT_REG_AT + \index * 8)(%rdi), %\register
+	.endm
+	.macro	enter_push index
+	pushq	(QR_CONTEXT_REG_AT + \index * 8)(%rsi)
+	.endm
+
+	function qr_leave
+	movq	%rsi, QR_THREAD_LEAVING_AT(%rdi)
+	movq	QR_CONTEXT_XSAVE_AT(%rsi), %rcx
+	movl	$-1, %eax
+	movl	$-1, %edx
+	xrstor64 (%rcx)
+	movzwl	(QR_CONTEXT_REG_AT + 18 * 8)(%rsi), %eax /* cs */
+	movzwl	(QR_CONTEXT_REG_AT + 18 * 8 + 6)(%rsi), %edx /* ss */
+	label	qr_leave_check
+	testl	$QR_PATCH_PUT_OFF, QR_THREAD_PATCH_AT(%rdi)
+	jnz	1f
+	.cfi_remember_state
+	.cfi_undefined rip
+	pushq	%rdx
+	enter_push 15	/* rsp */
+	enter_push 17	/* flags */
+	pushq	%rax
+	enter_push 16	/* rip */
+	movq	%rsi, %rdi
+	enter_load r8, 0
+	enter_load r9, 1
+	enter_load r10, 2
+	enter_load r11, 3
+	enter_load r12, 4
+	enter_load r13, 5
+	enter_load r14, 6
+	enter_load r15, 7
+	enter_load rsi, 9
+	enter_load rbp, 10
+	enter_load rbx, 11
+	enter_load rdx, 12
+	enter_load rax, 13
+	enter_load rcx, 14
+	enter_load rdi, 8
+	iretq
+	label	qr_leave_end
+	.cfi_restore_state
+1:	ret
+	finish	qr_leave
+
 /* void qr_thread_call_on_stack(struct qr_thread *thread,
  *     void (*call)(void *), void *arg) */
 	function qr_thread_call_on_stack

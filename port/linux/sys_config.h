@@ -19,6 +19,14 @@
 /* struct qr_thread's field of that name, its offset and its bits. */
 #define QR_THREAD_PATCH_AT 20
 #define QR_PATCH_INSIDE    1 /* on the way of a call without a trap */
-#define QR_PATCH_PUT_OFF   2 /* a signal waits for the end of it */
+#define QR_PATCH_PUT_OFF                                                       \
+	2 /* a signal waits for the end of it, or of
+			      * the fault that is served */
+
+/* struct qr_thread's field leaving, its offset; struct gate_context's
+ * registers, pointer to the xsave area and their offsets. */
+#define QR_THREAD_LEAVING_AT 32
+#define QR_CONTEXT_REG_AT    40
+#define QR_CONTEXT_XSAVE_AT  224
 
 #endif

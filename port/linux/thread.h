@@ -49,6 +49,8 @@ struct qr_thread {
 				     needed nothing */
 	uint32_t patch;           /* (o) gate/patch.c: QR_PATCH_... */
 	uintptr_t last_touch;     /* (o) that address */
+	uintptr_t leaving;        /* (o) gate/leave.c: the context that is
+				     entered */
 	struct qr_thread *next;   /* (registry lock) all records */
 
 	/* The pager's: what this thread's current system call has pinned. */

@@ -262,6 +262,7 @@ construct(void)
 	if (thread == NULL)
 		qr_port_panic(__FILE__, __LINE__, "construct", "no memory");
 	qr_thread_call_on_stack(thread, start, thread);
+	gate_armed(thread);
 }
 
 void

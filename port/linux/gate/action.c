@@ -55,6 +55,9 @@ kernel_follow(int signal, const struct gate_action *action)
 	}
 	if (is_held(signal))
 		kernel.flags |= SA_NODEFER;
+	/* Faults are left without a call that could put a mask back. */
+	if (signal == SIGBUS)
+		kernel.mask = 0;
 	kernel.flags |= QR_SA_RESTORER;
 	kernel_set(signal, &kernel);
 }

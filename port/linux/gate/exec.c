@@ -355,12 +355,14 @@ exec_under_mask(struct qr_thread *thread, const struct gate_context *context,
 {
 	uint64_t before;
 	uint64_t mask = context->mask | thread->gate->held_mask;
+	thread->gate->bare = true;
 	qr_sys4(SYS_rt_sigprocmask, (long)SIG_SETMASK, &mask, &before,
 	    sizeof(mask));
 	long result = qr_sys6(issue->number, issue->args[0], issue->args[1],
 	    issue->args[2], issue->args[3], issue->args[4], 0);
 	qr_sys4(SYS_rt_sigprocmask, (long)SIG_SETMASK, &before, NULL,
 	    sizeof(before));
+	thread->gate->bare = false;
 	return result;
 }
 

@@ -58,10 +58,12 @@
  * 5. Signals. The kernel's dispositions follow the program's, with one
  * handler, signal_arrive, for all that the program handles, and for the held
  * ones always. It runs on the Quire stack with everything blocked but the
- * held ones; so no handler of the program ever starts while its thread is in
- * Quire [gate.3]. To enter one, its frame is copied to the program's stack
- * and the context is edited to continue in it; to leave, rt_sigreturn traps
- * like any call and the frame is copied back into the context.
+ * held ones, for SIGBUS with nothing blocked (leave.c); a signal that finds
+ * its thread on the Quire stack waits. So no handler of the program ever
+ * starts while its thread is in Quire [gate.3]. To enter one, its frame is
+ * copied to the program's stack and the context is edited to continue in it;
+ * to leave, rt_sigreturn traps like any call and the frame is copied back into
+ * the context.
  *
  * What a signal interrupts is put in order first (dispatch_settle), by where
  * the instruction pointer is:
@@ -115,8 +117,8 @@
  * Reading: Documentation/admin-guide/syscall-user-dispatch.rst in Linux;
  * arch/x86/kernel/signal_64.c for the frame; signal(7), "Interruption of
  * system calls". Order: gate_impl.h, dispatch.c, stub.c, table.c, plan.c,
- * nested.c, transfer.c, signal.c, action.c, sigcall.c, process.c, exec.c,
- * fd.c, census.c, async.c, uring.c, aio.c.
+ * nested.c, transfer.c, signal.c, leave.c, action.c, sigcall.c, process.c,
+ * exec.c, fd.c, census.c, async.c, uring.c, aio.c.
  */
 #include <sys/prctl.h>
 
@@ -129,6 +131,7 @@ gate_init(const struct gate_config *config)
 {
 	gate.config = *config;
 	atomic_store(&gate.live_threads, 1);
+	leave_init();
 	return action_init();
 }
 
@@ -143,6 +146,7 @@ gate_arm(struct qr_thread *thread)
 	long result = qr_sys2(SYS_sigaltstack, NULL, &gate_thread->stack);
 	if (qr_sys_failed(result))
 		return (int)result;
+	gate_thread->bare = true;
 	action_arm(thread);
 	qr_sys4(SYS_rt_sigprocmask, (long)SIG_UNBLOCK, &held, &mask,
 	    sizeof(mask));
@@ -151,6 +155,12 @@ gate_arm(struct qr_thread *thread)
 		patch_install();
 	patch_allow(thread, true);
 	return process_arm(thread);
+}
+
+void
+gate_armed(struct qr_thread *thread)
+{
+	thread->gate->bare = false;
 }
 
 void

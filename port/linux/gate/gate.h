@@ -40,6 +40,10 @@ QR_MUST_CHECK int gate_init(const struct gate_config *config);
  * Syscall User Dispatch. */
 QR_MUST_CHECK int gate_arm(struct qr_thread *thread);
 
+/* The start is over, and the thread on the program's stack: from here on a
+ * signal that finds it on the Quire stack waits. */
+void gate_armed(struct qr_thread *thread);
+
 /* The calling thread's system calls go round the gate again. */
 void gate_disarm(struct qr_thread *thread);
 

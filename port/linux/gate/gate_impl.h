@@ -197,6 +197,10 @@ struct qr_gate_thread {
 	struct async_request *batch; /* async.c: what the call submits */
 	struct gate_uring_argument uring_argument;
 
+	/* On the Quire stack, under the program's mask, in no call or fault
+	 * of the program's: at the start, and in an exec. */
+	bool bare;
+
 	/* patch.c */
 	bool patch_allowed;    /* patch_words may be set: the TLS is its own */
 	uintptr_t patch_words; /* where this record is written; 0: nowhere */
@@ -252,6 +256,14 @@ void patch_put_off(struct qr_thread *thread, struct gate_context *context,
     const siginfo_t *info);
 bool patch_take(struct qr_thread *thread, struct gate_context *context,
     siginfo_t *info);
+
+/* leave.c: the end of a served fault. */
+void leave_init(void);
+/* Enters the context. Comes back if it has to be by rt_sigreturn. */
+void leave_fault(struct qr_thread *thread, struct gate_context *context);
+/* If context is on the way that leave_fault goes, makes it the one that is
+ * entered there. */
+bool leave_settle(const struct qr_thread *thread, struct gate_context *context);
 
 /* dispatch.c */
 void gate_result(struct gate_context *context, long result);

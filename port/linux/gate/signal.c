@@ -3,10 +3,12 @@
  * gate/signal.c: signals on their way to the program.
  *
  * The kernel delivers every signal that anybody handles to on_signal, on the
- * thread's Quire stack, with all signals blocked but the held ones. A handler
- * of the program is then entered by returning from the signal: its frame is
- * copied to where the kernel would have put it, the original is edited to
- * continue in the handler. Terms and invariants: gate.c, part 5.
+ * thread's Quire stack, with all signals blocked but the held ones; a SIGBUS
+ * with none more blocked than before, since faults end without a call that
+ * could put a mask back (leave.c). A handler of the program is then entered by
+ * returning from the signal: its frame is copied to where the kernel would
+ * have put it, the original is edited to continue in the handler. Terms and
+ * invariants: gate.c, part 5.
  */
 #include <linux/audit.h>
 
@@ -374,13 +376,64 @@ signal_nested(struct qr_thread *thread, struct gate_context *context,
     const siginfo_t *info)
 {
 	bool held = (GATE_BIT(info->si_signo) & GATE_HELD) != 0;
-	bool patched = (thread->patch & QR_PATCH_INSIDE) != 0;
 	if (held)
 		held_keep(thread->gate, info);
-	if (patched)
+	if (!thread->gate->bare)
 		patch_put_off(thread, context, held ? NULL : info);
 	else if (!held)
 		signal_on_own_stack(thread, context, info);
+}
+
+/* SIGBUS comes with the mask as it was. */
+static void
+signals_block(void)
+{
+	uint64_t mask = ~GATE_HELD;
+	qr_sys4(SYS_rt_sigprocmask, (long)SIG_SETMASK, &mask, NULL,
+	    sizeof(mask));
+}
+
+/* Back on the Quire stack by rt_sigreturn: what waits there is to be the only
+ * one. */
+static void
+signal_nested_end(struct qr_thread *thread, struct gate_context *context,
+    int signal)
+{
+	if (signal == SIGBUS)
+		signals_block();
+	if (thread->gate->put_off.si_signo != 0)
+		context->mask = ~GATE_HELD;
+}
+
+/* The end of a fault that has been served. */
+static void
+signal_fault_served(struct qr_thread *thread, struct gate_context *context,
+    int signal, bool nested)
+{
+	if (signal == SIGBUS)
+		leave_fault(thread, context);
+	if (nested) {
+		signal_nested_end(thread, context, signal);
+		return;
+	}
+	signals_block();
+	if ((thread->patch & QR_PATCH_PUT_OFF) == 0)
+		return;
+	signal_deliver_put_off(thread, context, false);
+	if (thread->gate->held_pending != 0)
+		held_deliver(thread, context);
+}
+
+/* What came before a SIGBUS of the program's was delivered comes again. */
+static void
+signal_bus_end(struct qr_thread *thread, struct gate_context *context)
+{
+	siginfo_t info;
+	uint64_t mask = context->mask;
+	if (patch_take(thread, context, &info)) {
+		context->mask = mask;
+		signal_send_again(&info);
+	}
 }
 
 void
@@ -388,6 +441,7 @@ signal_arrive(int signal, siginfo_t *info, void *frame_context)
 {
 	struct qr_thread *thread = qr_thread_self();
 	struct gate_context *context = frame_context;
+	leave_settle(thread, context);
 	bool nested = is_own_stack(thread, context->reg[GATE_RSP]);
 	bool fault = info->si_code > 0 && (GATE_BIT(signal) & GATE_HELD) != 0;
 	bool trapped = signal == SIGSYS && info->si_code == SIGSYS_DISPATCH;
@@ -403,10 +457,13 @@ signal_arrive(int signal, siginfo_t *info, void *frame_context)
 	} else if (fault && !trapped && signal != SIGSYS &&
 		   pager_fault(thread, signal, info,
 		       (const ucontext_t *)frame_context)) {
+		signal_fault_served(thread, context, signal, nested);
 		return;
 	} else if (nested) {
-		if (fault && user_fixup(context))
+		if (fault && user_fixup(context)) {
+			signal_nested_end(thread, context, signal);
 			return;
+		}
 		QR_ASSERT(!fault,
 		    "signal %d in Quire [linux.1], at 0x%lx, address or call "
 		    "0x%lx",
@@ -416,7 +473,11 @@ signal_arrive(int signal, siginfo_t *info, void *frame_context)
 		signal_nested(thread, context, info);
 		return;
 	} else if (!fault || !patch_fixup(thread, context)) {
+		if (signal == SIGBUS)
+			signals_block();
 		signal_deliver(thread, context, info, fault);
+		if (signal == SIGBUS)
+			signal_bus_end(thread, context);
 	}
 held:
 	if (QR_UNLIKELY(thread->gate->held_pending != 0))
