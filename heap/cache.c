@@ -26,6 +26,9 @@
  * takes long. */
 #define REFILL_RECEIVE 1024u
 
+/* A heap grows if fewer pages are dirty than so many spans have. */
+#define GROW_DIRTY_SPANS ((size_t)4)
+
 /* Classes that are asked for their cap before a class gives up growing. */
 #define CAP_VICTIMS 16u
 
@@ -409,6 +412,33 @@ qr_heap_overflow(struct qr_heap_thread *thread, size_t list_offset)
 
 /* --- getting --- */
 
+void
+qr_heap_give_empty(struct qr_heap_thread *thread)
+{
+	struct qr_heap *heap = thread->heap;
+	for (unsigned k = 0; k < QR_SIZE_CLASSES; k++) {
+		/* Only an only span can be empty: see span_filled. */
+		qr_span_ref_t ref = thread->spans[k][QR_SPAN_PARTIAL];
+		if (ref == 0)
+			continue;
+		struct qr_span *span = qr_span_of_ref(heap, ref);
+		if (span->next == 0 && qr_span_is_empty(span)) {
+			qr_span_list_remove(heap, thread->spans[k], span);
+			qr_span_destroy(heap, span);
+		}
+	}
+}
+
+/* Whether a span of that order is likely to take pages that were never used:
+ * hardly any that were are free. */
+static bool
+heap_will_grow(const struct qr_heap *heap, unsigned order)
+{
+	/* Relaxed: a hint. */
+	return atomic_load_explicit(&heap->dirty, memory_order_relaxed) <
+	       GROW_DIRTY_SPANS << order;
+}
+
 /* A new span, smaller than was due if there are no more pages together. */
 static struct qr_span *
 span_new(struct qr_heap_thread *thread, unsigned size_class)
@@ -420,6 +450,8 @@ span_new(struct qr_heap_thread *thread, unsigned size_class)
 	/* The next is larger: demand has shown itself. */
 	if (order < qr_span_order_max(size_class))
 		thread->order[size_class] = (uint8_t)(order + 1);
+	if (heap_will_grow(thread->heap, order))
+		qr_heap_give_empty(thread);
 	struct qr_span *span;
 	do {
 		span = qr_span_create(thread->heap, size_class, order,

@@ -249,6 +249,9 @@ int32_t qr_heap_list_most(const struct qr_heap_list *list, unsigned size_class);
 /* Empties one list. The thread's lock held, as for the next two. */
 void qr_heap_list_flush(struct qr_heap_thread *thread, unsigned size_class);
 
+/* Gives back the empty spans that its classes keep, one each. */
+void qr_heap_give_empty(struct qr_heap_thread *thread);
+
 /* Puts a block of a span that the thread owns into the span, which may be
  * destroyed with that. */
 void qr_heap_put_own_block(struct qr_heap_thread *thread, void *block);

@@ -64,7 +64,8 @@
  * uncut page is never touched. A thread takes from the first span on its list
  * of partial ones; spans come first on it when they cease to be full, so full
  * ones stay full and sparse ones have time to become empty. An empty span goes
- * back to the buddy at once, unless it is its class's only one.
+ * back to the buddy at once, unless it is its class's only one; these go, too,
+ * before another class takes pages that were never used.
  *
  * 6. Invariants, verified by qr_check_heap
  *

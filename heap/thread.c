@@ -131,22 +131,11 @@ thread_unpark(struct qr_heap *heap)
 void
 qr_heap_thread_flush(struct qr_heap_thread *thread)
 {
-	struct qr_heap *heap = thread->heap;
 	for (unsigned k = 0; k < QR_SIZE_CLASSES; k++)
 		qr_heap_list_flush(thread, k);
 	qr_heap_send_all(thread);
 	qr_heap_receive(thread, UINT_MAX, false);
-	for (unsigned k = 0; k < QR_SIZE_CLASSES; k++) {
-		/* Only an only span can be empty: see qr_heap_put_own. */
-		qr_span_ref_t ref = thread->spans[k][QR_SPAN_PARTIAL];
-		if (ref == 0)
-			continue;
-		struct qr_span *span = qr_span_of_ref(heap, ref);
-		if (span->next == 0 && qr_span_is_empty(span)) {
-			qr_span_list_remove(heap, thread->spans[k], span);
-			qr_span_destroy(heap, span);
-		}
-	}
+	qr_heap_give_empty(thread);
 }
 
 static void
