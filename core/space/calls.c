@@ -23,6 +23,7 @@ qr_calls_init(struct qr_space *space)
 {
 	for (unsigned i = 0; i < QR_LIMITS; i++)
 		space->limit[i] = QR_NO_LIMIT;
+	space->quota_pages = QR_NO_LIMIT;
 }
 
 /* Locks are not inherited. */
@@ -38,6 +39,9 @@ qr_calls_inherit(struct qr_space *child, const struct qr_space *parent)
 	    memory_order_relaxed);
 	for (unsigned i = 0; i < QR_LIMITS; i++)
 		child->limit[i] = parent->limit[i];
+	child->quota_pages = parent->quota_pages;
+	child->reserve_pages = parent->reserve_pages;
+	child->reserve_open = parent->reserve_open;
 }
 
 void

@@ -74,6 +74,10 @@ check_areas(const struct qr_space *space)
 	    "space.3: %llu areas, %llu pages, %llu locked",
 	    (unsigned long long)count, (unsigned long long)pages,
 	    (unsigned long long)locked);
+	QR_ASSERT(charged == space->charged_pages,
+	    "space.10: %llu pages charged to a space, counted %llu",
+	    (unsigned long long)charged,
+	    (unsigned long long)space->charged_pages);
 	return charged;
 }
 

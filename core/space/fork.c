@@ -178,7 +178,7 @@ fork_area(struct qr_space *child, const struct qr_area *from)
 	if (error != 0)
 		return error;
 	if ((from->flags & QR_AREA_CHARGED) != 0)
-		error = qr_commit_charge(child->spaces, qr_area_pages(from));
+		error = qr_space_charge(child, qr_area_pages(from));
 	if (error == 0) {
 		bool is_view = qr_area_is_view(from);
 		struct qr_area *area = qr_area_spares_use(&spares, is_view);

@@ -49,7 +49,7 @@ grow_to(struct qr_space *space, struct qr_area *area, qr_vaddr_t start)
 		return -QR_EFAULT;
 	uint64_t pages = (area->start - start) >> QR_PAGE_SHIFT;
 	if ((area->flags & QR_AREA_CHARGED) != 0 &&
-	    qr_commit_charge(space->spaces, pages) != 0)
+	    qr_space_charge(space, pages) != 0)
 		return -QR_EFAULT;
 	qr_vaddr_t end = area->end;
 	qr_area_resize(space, area, start, end);

@@ -83,7 +83,7 @@ qr_map_clear(struct qr_space *space, qr_vaddr_t start, qr_vaddr_t end,
 		if (has_nodes && !qr_area_is_foreign(area))
 			qr_pages_drop(space, area->start, area->end, host);
 		if ((area->flags & QR_AREA_CHARGED) != 0)
-			qr_commit_uncharge(space->spaces, qr_area_pages(area));
+			qr_space_uncharge(space, qr_area_pages(area));
 		qr_area_remove(space, area);
 		area = next;
 	}
@@ -128,7 +128,7 @@ qr_space_map(struct qr_space *space, const struct qr_map_request *request,
 	if (error != 0)
 		return error;
 	if ((flags & QR_AREA_CHARGED) != 0)
-		error = qr_commit_charge(space->spaces,
+		error = qr_space_charge(space,
 		    request->size_bytes >> QR_PAGE_SHIFT);
 	if (error != 0)
 		goto undo_spares;
@@ -179,7 +179,7 @@ change_prot(struct qr_space *space, struct qr_area *area, unsigned prot,
 		      qr_commit_counts(spaces, prot, area->flags);
 	int error = 0;
 	if (charge)
-		error = qr_commit_charge(spaces, qr_area_pages(area));
+		error = qr_space_charge(space, qr_area_pages(area));
 	if (error != 0)
 		return error;
 	if (!qr_area_is_foreign(area))
@@ -194,7 +194,7 @@ change_prot(struct qr_space *space, struct qr_area *area, unsigned prot,
 undo_pages:
 	qr_pages_unprotect(space, area->start, area->end, area->prot, host);
 	if (charge)
-		qr_commit_uncharge(spaces, qr_area_pages(area));
+		qr_space_uncharge(space, qr_area_pages(area));
 	return error;
 }
 
@@ -285,8 +285,7 @@ move_charge(struct qr_space *space, const struct qr_area *old,
 {
 	if (!move->keep || (old->flags & QR_AREA_CHARGED) == 0)
 		return 0;
-	return qr_commit_charge(space->spaces,
-	    move->size_bytes >> QR_PAGE_SHIFT);
+	return qr_space_charge(space, move->size_bytes >> QR_PAGE_SHIFT);
 }
 
 int

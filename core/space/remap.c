@@ -160,7 +160,7 @@ remap_move(struct remap *remap)
 	uint64_t more = (remap->new_bytes - remap->old_bytes) >> QR_PAGE_SHIFT;
 	bool charged = (area->flags & QR_AREA_CHARGED) != 0;
 	if (charged)
-		error = qr_commit_charge(space->spaces, more);
+		error = qr_space_charge(space, more);
 	if (error != 0)
 		return error;
 	const struct qr_map_move move = {
@@ -172,7 +172,7 @@ remap_move(struct remap *remap)
 	error = qr_map_move(space, &move);
 	if (error != 0) {
 		if (charged)
-			qr_commit_uncharge(space->spaces, more);
+			qr_space_uncharge(space, more);
 		return error;
 	}
 	if (more != 0)
@@ -192,7 +192,7 @@ remap_grow(struct remap *remap)
 	uint64_t more = (remap->new_bytes - remap->old_bytes) >> QR_PAGE_SHIFT;
 	int error = 0;
 	if ((area->flags & QR_AREA_CHARGED) != 0)
-		error = qr_commit_charge(space->spaces, more);
+		error = qr_space_charge(space, more);
 	if (error != 0)
 		return error;
 	remap_extend(space, remap->from, remap->from + remap->new_bytes);

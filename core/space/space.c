@@ -57,9 +57,9 @@
  * [space.9] An entry with a frame is marked locked if and only if its area is.
  *	The policy has on its lists the pages of which no mapping is locked,
  *	less those that an eviction holds.
- * [space.10] Counters are sums: commit_pages over areas that are charged,
- *	user_pages over frames with a mapping, resident and swapped over the
- *	entries of a space.
+ * [space.10] Counters are sums: commit_pages over areas that are charged, and
+ *	a space's charged_pages over its own; user_pages over frames with a
+ *	mapping, resident and swapped over the entries of a space.
  *
  * 5. Locks
  *

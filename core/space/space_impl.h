@@ -9,6 +9,7 @@
 #include <qr/calls.h>
 
 #include "../base/tree.h"
+#include "commit_impl.h"
 #include "space.h"
 
 #define QR_SPACE_SIGNATURE  QR_SIGNATURE('S', 'P', 'A', 'C')
@@ -94,6 +95,10 @@ struct qr_space {
 	unsigned lock_future;      /* (s) QR_MCL_FUTURE, QR_MCL_ONFAULT */
 	bool may_lock;             /* (s) */
 	_Atomic(int) oom_adjust;   /* (a) */
+	uint64_t charged_pages;    /* (s) in areas that are charged */
+	uint64_t quota_pages;      /* (s) charged_pages is to stay below */
+	uint64_t reserve_pages;    /* (s) beyond these, if open */
+	bool reserve_open;         /* (s) */
 };
 
 /* --- area.c: the tree of areas; lock held, exclusively for changes --- */
@@ -176,14 +181,6 @@ qr_area_guard(const struct qr_area *area)
 {
 	return (area->flags & QR_MAP_GROWSDOWN) != 0 ? QR_AREA_GUARD : 0;
 }
-
-/* --- commit.c: promises of memory --- */
-
-/* Whether an area like this is charged. */
-bool qr_commit_counts(const struct qr_spaces *spaces, unsigned prot,
-    unsigned flags);
-QR_MUST_CHECK int qr_commit_charge(struct qr_spaces *spaces, uint64_t pages);
-void qr_commit_uncharge(struct qr_spaces *spaces, uint64_t pages);
 
 /* --- rmap.c: from a page to the entries that map it; page lock held --- */
 

@@ -37,6 +37,29 @@ void qr_call_setrlimit(struct qr_space *space, enum qr_limit which,
 /* As CAP_IPC_LOCK: QR_LIMIT_MEMLOCK does not hold. False at first. */
 void qr_call_may_lock(struct qr_space *space, bool may);
 
+/*
+ * A space's quota, in pages promised to it: private memory that may be written,
+ * touched or not. A call that would pass it fails with -QR_ENOMEM, and a stack
+ * does not grow, before anything is taken; so what was promised can always be
+ * touched. Behind it lies a reserve that qr_quota_open lets the program use, so
+ * that it can clean up: it shuts itself when the space is back within its
+ * quota. Shared memory is its object's. A fork inherits quota and reserve, and
+ * counts for itself.
+ */
+struct qr_quota {
+	uint64_t pages;         /* QR_NO_LIMIT: none, which is the default */
+	uint64_t reserve_pages; /* beyond these */
+	/* answers of qr_quota_get */
+	uint64_t charged_pages; /* promised now */
+	uint64_t balance_pages; /* that a call can still have */
+	bool open;              /* the reserve counts as balance */
+};
+
+/* A quota below what is promised already only stops what comes. */
+void qr_quota_set(struct qr_space *space, const struct qr_quota *quota);
+void qr_quota_get(struct qr_space *space, struct qr_quota *quota);
+void qr_quota_open(struct qr_space *space);
+
 /* --- mmap and its like --- */
 
 #define QR_MAP_CALL_SHARED    0x000001u

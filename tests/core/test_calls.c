@@ -4,7 +4,7 @@
  * the host (tests/port/test_replay.c) can't: the limits for areas, data, stack,
  * locked memory and the number of areas, errno by errno as Linux has them;
  * brk; stacks that grow and the gap below them; mlockall; the three ways to
- * overcommit; files by how they were opened, msync, and what shared memory
+ * overcommit; a space's quota, balance and reserve; files by how they were opened, msync, and what shared memory
  * promises; and that a call for which there is no memory leaves the areas as
  * they were.
  */
@@ -675,6 +675,116 @@ test_shared_promises(void **state)
 	calls_end(&bed, space);
 }
 
+/* --- quota --- */
+
+static struct qr_quota
+quota_of(struct qr_space *space)
+{
+	struct qr_quota quota;
+	qr_quota_get(space, &quota);
+	return quota;
+}
+
+/* The balance is what a call can have: one page more is refused and nothing is
+ * changed by it. All ways to more memory are held to it. */
+static void
+test_quota(void **state)
+{
+	struct qr_quota quota = { .pages = 20, .reserve_pages = 3 };
+	struct bed bed;
+	struct qr_space *space;
+	(void)state;
+	calls_make(&bed, &space);
+	assert_int_equal(quota_of(space).balance_pages, QR_NO_LIMIT);
+	assert_int_equal(call_map(space, AT, 8, RW, 0), 0);
+	qr_quota_set(space, &quota);
+	assert_int_equal(quota_of(space).charged_pages, 8);
+	assert_int_equal(quota_of(space).balance_pages, 12);
+	assert_int_equal(call_map(space, 2 * AT, 13, RW, 0), -QR_ENOMEM);
+	assert_int_equal(call_remap(space, 8, 21, QR_MREMAP_MAYMOVE),
+	    -QR_ENOMEM);
+	assert_int_equal(quota_of(space).balance_pages, 12);
+	/* What may not be written is not promised, until it may. */
+	assert_int_equal(call_map(space, 2 * AT, 13, QR_PROT_READ, 0), 0);
+	assert_int_equal(qr_call_mprotect(space, 2 * AT, 13 * PAGE, RW),
+	    -QR_ENOMEM);
+	assert_int_equal(qr_call_mprotect(space, 2 * AT, 10 * PAGE, RW), 0);
+	assert_int_equal(quota_of(space).balance_pages, 2);
+	assert_int_equal(call_remap(space, 8, 10, 0), 0);
+	assert_int_equal(quota_of(space).balance_pages, 0);
+	assert_int_equal(call_map(space, 3 * AT, 1, RW, 0), -QR_ENOMEM);
+	/* All that was promised can be touched. */
+	for (unsigned i = 0; i < 10; i++) {
+		assert_int_equal(sim_touch(bed.sim, space, AT + i * PAGE,
+				     QR_ACCESS_WRITE),
+		    0);
+	}
+	qr_check_machine(bed.machine);
+	assert_int_equal(qr_call_munmap(space, AT, 4 * PAGE), 0);
+	assert_int_equal(quota_of(space).balance_pages, 4);
+	calls_end(&bed, space);
+}
+
+/* At the end of the quota the program opens the reserve, cleans up with what it
+ * has got, and finds the reserve shut and whole for the next time. */
+static void
+test_quota_reserve(void **state)
+{
+	struct qr_quota quota = { .pages = 10, .reserve_pages = 3 };
+	struct bed bed;
+	struct qr_space *space;
+	(void)state;
+	calls_make(&bed, &space);
+	qr_quota_set(space, &quota);
+	for (unsigned turn = 0; turn < 3; turn++) {
+		assert_int_equal(call_map(space, AT, 10, RW, 0), 0);
+		assert_int_equal(call_map(space, 2 * AT, 2, RW, 0), -QR_ENOMEM);
+		qr_quota_open(space);
+		assert_int_equal(quota_of(space).balance_pages, 3);
+		assert_int_equal(call_map(space, 2 * AT, 2, RW, 0), 0);
+		assert_int_equal(call_map(space, 3 * AT, 2, RW, 0), -QR_ENOMEM);
+		assert_true(quota_of(space).open);
+		assert_int_equal(qr_call_munmap(space, AT, PAGE), 0);
+		assert_true(quota_of(space).open);
+		assert_int_equal(qr_call_munmap(space, AT, 10 * PAGE), 0);
+		assert_false(quota_of(space).open);
+		assert_int_equal(quota_of(space).balance_pages, 8);
+		assert_int_equal(qr_call_munmap(space, 2 * AT, 2 * PAGE), 0);
+	}
+	calls_end(&bed, space);
+}
+
+/* A child counts for itself; a quota that is lowered below what is promised
+ * stops what comes, and what ends a space gives all back. */
+static void
+test_quota_forks(void **state)
+{
+	struct qr_quota quota = { .pages = 10 };
+	struct qr_quota lower = { .pages = 4, .reserve_pages = QR_NO_LIMIT };
+	struct bed bed;
+	struct qr_space *space;
+	struct qr_space *child;
+	(void)state;
+	calls_make(&bed, &space);
+	qr_quota_set(space, &quota);
+	assert_int_equal(call_map(space, AT, 6, RW, 0), 0);
+	assert_int_equal(qr_space_fork(space, &child), 0);
+	assert_int_equal(quota_of(child).balance_pages, 4);
+	assert_int_equal(call_map(child, 2 * AT, 4, RW, 0), 0);
+	assert_int_equal(quota_of(space).balance_pages, 4);
+	qr_quota_set(space, &lower);
+	assert_int_equal(quota_of(space).balance_pages, 0);
+	assert_int_equal(call_map(space, 2 * AT, 1, RW, 0), -QR_ENOMEM);
+	qr_quota_open(space);
+	assert_int_equal(quota_of(space).balance_pages, QR_NO_LIMIT - 6);
+	/* More promised than the child may have: no child. */
+	qr_quota_set(space, &lower);
+	qr_space_destroy(child);
+	assert_int_equal(qr_space_fork(space, &child), -QR_ENOMEM);
+	qr_check_machine(bed.machine);
+	calls_end(&bed, space);
+}
+
 int
 main(void)
 {
@@ -692,6 +802,9 @@ main(void)
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_msync),
 		cmocka_unit_test(test_shared_promises),
+		cmocka_unit_test(test_quota),
+		cmocka_unit_test(test_quota_reserve),
+		cmocka_unit_test(test_quota_forks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
