@@ -69,8 +69,11 @@
  * three. On uniformly random touches all are equal. A loop that does not fit
  * misses always, but with lirs, which misses half of it where half fits.
  *
- * two-lists and generations ask, too, whether a page is a file's. They are what
- * Linux has; beside s3fifo they gain where files are read once in long rows.
+ * two-lists and generations ask, too, whether a page is a file's (two of five
+ * are in these traces, whatever their use): marked 48.4, 30.2, 29.9 and 49.3,
+ * 32.0, 29.7; unseen 49.3, 31.1, 31.7 and 52.2, 34.5, 32.4. They are as Linux
+ * does it. What they can do beside is in test_reclaim.c: files that are read
+ * once leave programs alone.
  *
  * 6. No progress
  *
