@@ -3,7 +3,7 @@
  * port/sim/mmu.c: walks the core's own page tables, remembers translations,
  * and holds the core to the contract of the mmu_* calls.
  *
- * I own the TLBs and, of a page-table entry, the young and dirty bits. The
+ * I fill the TLBs (tlb.c) and own the young and dirty bits of an entry. The
  * meaning of the entry's bits is the hardware's (x86-64's), written down here
  * once more on purpose: were the core to encode an entry wrongly, sharing its
  * header would hide it. Keeps [sim.1] to [sim.7].
@@ -29,8 +29,7 @@
 #define INDEX_COUNT ((uint64_t)1 << INDEX_BITS)
 
 /* Costs in virtual time, of the size that a PC has. */
-#define WALK_STEP_NS 5u   /* one level of a walk */
-#define FLUSH_NS     400u /* a ranged flush on all CPUs */
+#define WALK_STEP_NS 5u /* one level of a walk */
 
 #define RELEASED_BYTE 0xd5 /* of a frame whose contents are dead */
 #define WINDOW_BYTE   0xd7 /* of a stage window that was not written */
@@ -126,70 +125,12 @@ mm_entry(const struct sim_mm *mm, qr_vaddr_t address)
 
 /* --- the TLBs --- */
 
-static struct sim_translation *
-tlb_slot(const struct sim_mm *mm, struct sim_cpu *cpu, uint64_t page)
-{
-	uint64_t hash = page + (uint64_t)mm->tag * 0x9e3779b1u;
-	return &cpu->tlb[hash & (mm->sim->config.tlb_entries - 1)];
-}
-
-static void
-tlb_forget(struct sim_translation *slot)
-{
-	if (slot->mm == NULL)
-		return;
-	struct sim *sim = slot->mm->sim;
-	atomic_fetch_sub(&sim->translations[slot->frame], 1);
-	atomic_fetch_sub(&slot->mm->translations, 1);
-	slot->mm = NULL;
-}
-
-static void
-tlb_remember(struct sim_translation *slot, const struct sim_translation *with)
-{
-	tlb_forget(slot);
-	*slot = *with;
-	atomic_fetch_add(&slot->mm->sim->translations[slot->frame], 1);
-	atomic_fetch_add(&slot->mm->translations, 1);
-}
-
-/* What a flush takes away from the translations of its range. */
-enum flush { FLUSH_WRITE, FLUSH_ALL };
-
-static void
-tlb_flush_cpu(const struct sim_mm *mm, struct sim_cpu *cpu, uint64_t first,
-    uint64_t end, enum flush flush)
-{
-	struct sim *sim = mm->sim;
-	unsigned entries = sim->config.tlb_entries;
-	/* A page has one place, so short ranges need not look at all. */
-	bool all = end - first >= entries;
-	uint64_t turns = all ? entries : end - first;
-	for (uint64_t i = 0; i < turns; i++) {
-		struct sim_translation *slot =
-		    all ? &cpu->tlb[i] : tlb_slot(mm, cpu, first + i);
-		if (slot->mm != mm || slot->page < first || slot->page >= end)
-			continue;
-		slot->write = false;
-		if (flush == FLUSH_ALL)
-			tlb_forget(slot);
-		atomic_fetch_add(&sim->dropped, 1);
-	}
-}
-
 static void
 tlb_flush(const struct sim_mm *mm, qr_vaddr_t start, qr_vaddr_t end,
-    enum flush flush)
+    enum sim_flush flush)
 {
-	struct sim *sim = mm->sim;
-	for (unsigned i = 0; i < sim->port.cpu_count; i++) {
-		struct sim_cpu *cpu = &sim->cpus[i];
-		sim_lock(&cpu->lock);
-		tlb_flush_cpu(mm, cpu, page_of(start), page_of(end), flush);
-		sim_unlock(&cpu->lock);
-	}
-	atomic_fetch_add(&sim->flushes, 1);
-	sim_spend(sim, FLUSH_NS);
+	const struct sim_pages pages = { page_of(start), page_of(end) };
+	sim_tlb_flush(mm, &pages, flush);
 }
 
 /* --- an access --- */
@@ -241,8 +182,6 @@ tlb_refill(struct sim_mm *mm, struct sim_cpu *cpu,
     const struct sim_access *access)
 {
 	struct sim *sim = mm->sim;
-	struct sim_translation *slot =
-	    tlb_slot(mm, cpu, page_of(access->address));
 	bool write = access->access == QR_ACCESS_WRITE;
 	struct walk walk = mm_walk(mm, access->address, true);
 	uint64_t bits;
@@ -262,24 +201,24 @@ tlb_refill(struct sim_mm *mm, struct sim_cpu *cpu,
 		.execute = (have & BIT_NX) != 0,
 		.dirty = write || (bits & BIT_DIRTY) != 0 };
 	(void)frame_bytes(sim, fresh.frame);
-	tlb_remember(slot, &fresh);
-	return slot;
+	return sim_tlb_insert(cpu, &fresh);
 }
 
 static struct sim_translation *
 translate(struct sim_mm *mm, struct sim_cpu *cpu,
     const struct sim_access *access)
 {
+	sim_tlb_switch(cpu, mm);
 	struct sim_translation *slot =
-	    tlb_slot(mm, cpu, page_of(access->address));
+	    sim_tlb_find(cpu, mm, page_of(access->address));
 	bool write = access->access == QR_ACCESS_WRITE;
-	if (slot->mm != mm || slot->page != page_of(access->address))
+	if (slot == NULL)
 		return tlb_refill(mm, cpu, access);
 	translation_check(mm, slot);
 	/* A right that was not there, or the first write: look again. */
 	if ((write && !(slot->write && slot->dirty)) ||
 	    (access->access == QR_ACCESS_EXEC && !slot->execute)) {
-		tlb_forget(slot);
+		sim_tlb_forget(slot);
 		return tlb_refill(mm, cpu, access);
 	}
 	atomic_fetch_add(&cpu->hits, 1);
@@ -351,8 +290,7 @@ sim_mmu_init(struct sim *sim)
 	for (unsigned i = 0; i < count; i++) {
 		struct sim_cpu *cpu = &sim->cpus[i];
 		pthread_mutex_init(&cpu->lock, NULL);
-		cpu->tlb = calloc(sim->config.tlb_entries, sizeof(*cpu->tlb));
-		if (cpu->tlb == NULL)
+		if (!sim_tlb_init(&sim->config, cpu))
 			return -QR_ENOMEM;
 		if ((sim->config.flags & SIM_STAGE_WINDOW) == 0)
 			continue;
@@ -369,7 +307,7 @@ sim_mmu_fini(struct sim *sim)
 {
 	for (unsigned i = 0; sim->cpus != NULL && i < sim->port.cpu_count;
 	     i++) {
-		free(sim->cpus[i].tlb);
+		sim_tlb_fini(&sim->cpus[i]);
 		free(sim->cpus[i].window);
 	}
 	free(sim->cpus);
@@ -571,7 +509,7 @@ sim_mmu_freeze(void *ctx, void *mm, const struct qr_range *ranges, size_t count,
 	if (error != 0)
 		return error;
 	for (size_t i = 0; i < count; i++)
-		tlb_flush(mm, ranges[i].start, ranges[i].end, FLUSH_WRITE);
+		tlb_flush(mm, ranges[i].start, ranges[i].end, SIM_FLUSH_WRITE);
 	return 0;
 }
 
@@ -593,7 +531,7 @@ sim_mmu_drop(void *ctx, void *mm, const struct qr_range *ranges, size_t count)
 	int error = sim_enter(ctx, SIM_MMU_DROP);
 	ranges_check(mm, ranges, count, QR_PROT_NONE);
 	for (size_t i = 0; i < count; i++)
-		tlb_flush(mm, ranges[i].start, ranges[i].end, FLUSH_ALL);
+		tlb_flush(mm, ranges[i].start, ranges[i].end, SIM_FLUSH_ALL);
 	return error == 0 ? count : count - 1;
 }
 
@@ -606,7 +544,7 @@ sim_mmu_protect(void *ctx, void *mm, qr_vaddr_t start, qr_vaddr_t end,
 	if (prot != QR_PROT_NONE)
 		allowed |= QR_PROT_READ; /* what is present can be read */
 	range_check_rights(mm, start, end, allowed);
-	tlb_flush(mm, start, end, FLUSH_ALL);
+	tlb_flush(mm, start, end, SIM_FLUSH_ALL);
 	return error;
 }
 
@@ -621,9 +559,8 @@ check_frozen(const struct sim_mm *mm, qr_vaddr_t address)
 		struct sim_cpu *cpu = &sim->cpus[i];
 		sim_lock(&cpu->lock);
 		const struct sim_translation *slot =
-		    tlb_slot(mm, cpu, page_of(address));
-		bool writable = slot->mm == mm &&
-				slot->page == page_of(address) && slot->write;
+		    sim_tlb_peek(cpu, mm, page_of(address));
+		bool writable = slot != NULL && slot->write;
 		sim_unlock(&cpu->lock);
 		SIM_CHECK(!writable, "sim.7: CPU %u may still write to 0x%llx",
 		    i, (unsigned long long)address);

@@ -23,7 +23,7 @@
  *       +--------------------+ direct |   RAM: one mapping          |
  *            | struct qr_port   map   |   frame n at n * page size  |
  *            v                        +-----------------------------+
- *       mmu.c, disk.c, file.c, thread.c
+ *       mmu.c, tlb.c, disk.c, file.c, thread.c
  *
  * 3. RAM is one private mapping of the host, as long as the RAM map's end.
  * What the map leaves out is not accessible: a core that touches a hole
@@ -40,7 +40,8 @@
  * SIM_NO_YOUNG_BIT neither, for cores that must learn of touches by
  * faulting).
  *
- * 5. The TLB is what makes this machine strict. A translation stays until
+ * 5. The TLB is what makes this machine strict. It has sets and ways, one or
+ * two levels and address-space ids, see tlb.c. A translation stays until
  * another one takes its place or a flush throws it away, even if the entry
  * has changed since; and an access that finds it uses it, as hardware would.
  * So a flush that is forgotten shows:
@@ -215,6 +216,10 @@ config_complete(struct sim *sim)
 		config->levels = DEFAULT_LEVELS;
 	if (config->tlb_entries == 0)
 		config->tlb_entries = DEFAULT_TLB_ENTRIES;
+	if (config->tlb_ways == 0)
+		config->tlb_ways = 1;
+	if (config->tlb2_ways == 0)
+		config->tlb2_ways = 1;
 	if (config->regions == NULL) {
 		sim->region.size_bytes = config->ram_bytes;
 		config->regions = &sim->region;
@@ -233,14 +238,22 @@ config_complete(struct sim *sim)
 }
 
 static bool
+tlb_is_sane(unsigned entries, unsigned ways)
+{
+	unsigned sets = entries / ways;
+	return entries % ways == 0 && (sets & (sets - 1)) == 0;
+}
+
+static bool
 config_is_sane(const struct sim *sim)
 {
 	const struct sim_config *config = &sim->config;
-	unsigned entries = config->tlb_entries;
 	if ((config->flags & SIM_CPU_OWNED) != 0 && !sim_thread_has_barrier())
 		return false;
 	return config->cpus <= CPUS_MAX && config->levels >= 2 &&
-	       config->levels <= 5 && (entries & (entries - 1)) == 0 &&
+	       config->levels <= 5 &&
+	       tlb_is_sane(config->tlb_entries, config->tlb_ways) &&
+	       tlb_is_sane(config->tlb2_entries, config->tlb2_ways) &&
 	       sim->frames != 0;
 }
 
@@ -572,6 +585,7 @@ sim_stat(const struct sim *sim, struct sim_stat *stat)
 	};
 	for (unsigned i = 0; i < sim->port.cpu_count; i++) {
 		stat->tlb_hits += atomic_load(&sim->cpus[i].hits);
+		stat->tlb2_hits += atomic_load(&sim->cpus[i].hits2);
 		stat->tlb_misses += atomic_load(&sim->cpus[i].misses);
 	}
 }

@@ -35,7 +35,11 @@ struct sim_config {
 	uint64_t seed;           /* of random() and of SIM_JITTER */
 	unsigned cpus;           /* 0: 1 */
 	unsigned levels;         /* of the page tables, as the core's; 0: 4 */
-	unsigned tlb_entries;    /* of each CPU, a power of two; 0: 64 */
+	unsigned tlb_entries;    /* of each CPU; 0: 64 */
+	unsigned tlb_ways;       /* of a set; 0: 1. Sets are a power of two */
+	unsigned tlb2_entries;   /* of a second level; 0: there is none */
+	unsigned tlb2_ways;      /* likewise */
+	unsigned tlb_ids;        /* address-space ids; 0: one for each space */
 	unsigned flags;          /* SIM_* */
 	uint64_t direct_bytes;   /* of RAM from address 0 are in the direct map;
 				  what the core reaches beyond that way is an
@@ -177,6 +181,7 @@ void sim_advance(struct sim *sim, uint64_t ns);
 /* Counts since the start. */
 struct sim_stat {
 	uint64_t tlb_hits;
+	uint64_t tlb2_hits;   /* of these, in the second level */
 	uint64_t tlb_misses;  /* walks of the page table */
 	uint64_t tlb_flushes; /* mmu_* calls that had to flush */
 	uint64_t tlb_dropped; /* translations that these threw away */

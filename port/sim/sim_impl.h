@@ -30,15 +30,25 @@ struct sim_translation {
 	bool dirty; /* the entry's dirty bit was set already */
 };
 
+#define SIM_TLB_LEVELS 2u
+
+struct sim_tlb_level {
+	struct sim_translation *entries; /* (l) [sets][ways]; NULL: no level */
+	unsigned sets;                   /* (c) a power of two */
+	unsigned ways;                   /* (c) */
+};
+
 /* (l) lock, which an access holds while it runs; so a flush, which takes it
  * too, ends after every access that used the old translation. */
 struct sim_cpu {
 	pthread_mutex_t lock;
-	struct sim_translation *tlb; /* (l) [tlb_entries] */
-	unsigned char *window;       /* (c) [QR_STAGE_PAGES] pages, or NULL */
+	struct sim_tlb_level tlb[SIM_TLB_LEVELS];
+	const struct sim_mm **owners; /* (l) [tlb_ids] whose the id is */
+	unsigned char *window;        /* (c) [QR_STAGE_PAGES] pages, or NULL */
 	qr_pfn_t staged[QR_STAGE_PAGES]; /* (o: holder of the core's stage
 					    lock) what stage() was given */
 	_Atomic(uint64_t) hits;
+	_Atomic(uint64_t) hits2; /* of these, in level 1 */
 	_Atomic(uint64_t) misses;
 };
 
@@ -146,6 +156,28 @@ void sim_disk_trim(void *ctx, uint64_t slot, size_t count);
 void sim_files_init(struct sim *sim);
 void sim_files_fini(struct sim *sim);
 int sim_file_io(void *ctx, const struct qr_file_io *io);
+
+/* tlb.c; but for the flush with the CPU's lock held. The space that runs: */
+bool sim_tlb_init(const struct sim_config *config, struct sim_cpu *cpu);
+void sim_tlb_fini(struct sim_cpu *cpu);
+void sim_tlb_switch(struct sim_cpu *cpu, const struct sim_mm *mm);
+/* The page's translation, or NULL; find makes it the last used one. */
+struct sim_translation *sim_tlb_find(struct sim_cpu *cpu,
+    const struct sim_mm *mm, uint64_t page);
+struct sim_translation *sim_tlb_peek(const struct sim_cpu *cpu,
+    const struct sim_mm *mm, uint64_t page);
+struct sim_translation *sim_tlb_insert(struct sim_cpu *cpu,
+    const struct sim_translation *fresh);
+void sim_tlb_forget(struct sim_translation *slot);
+
+/* What a flush takes away from the translations of its range, on all CPUs. */
+enum sim_flush { SIM_FLUSH_WRITE, SIM_FLUSH_ALL };
+struct sim_pages {
+	uint64_t first;
+	uint64_t end;
+};
+void sim_tlb_flush(const struct sim_mm *mm, const struct sim_pages *pages,
+    enum sim_flush flush);
 
 /* mmu.c */
 int sim_mmu_init(struct sim *sim);

@@ -420,6 +420,10 @@ test_model(void **state)
 			.seed = i,
 			.cpus = 2,
 			.levels = cases[i].levels,
+			.tlb_ways = i % 2 == 0 ? 0 : 4,
+			.tlb2_entries = i % 3 == 0 ? 256 : 0,
+			.tlb2_ways = 8,
+			.tlb_ids = i % 4 == 0 ? 1 : 0,
 			.flags = cases[i].flags };
 		struct qr_machine_config config = { .policy = cases[i].policy,
 			.levels = cases[i].levels,
