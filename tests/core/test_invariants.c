@@ -251,7 +251,8 @@ static void
 block_other_type(struct world *world)
 {
 	unsigned order;
-	uint64_t unit = largest_block(world->buddy, &order) << order;
+	uint64_t block = largest_block(world->buddy, &order);
+	uint64_t unit = block << order;
 	uint8_t *type = &world->zone->block_type[unit >> BLOCK_ORDER];
 	*type = *type == QR_MIGRATE_MOVABLE ? QR_MIGRATE_UNMOVABLE
 					    : QR_MIGRATE_MOVABLE;
